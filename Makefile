@@ -1,0 +1,50 @@
+# Pixels to Maps. `make course` makes the map, `make lab` opens the notebooks, `make test` checks all.
+PYTHON ?= $(shell for v in 3.12 3.13 3.11; do if python$$v -c '' >/dev/null 2>&1; then echo python$$v; exit; fi; done; echo python3)
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: course lab test outputs pin clean help
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make course   run notebooks 00 to 07 in order; results in work/
+course: .venv/ready
+	@$(BIN)/python -m segkit.course
+
+## make lab      open JupyterLab at notebook 00
+lab: .venv/ready
+	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+## make test     lint, all tests, and every notebook from start to end
+test: .venv/ready
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/python -m pytest tests
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample SEGKIT_PROGRESS=0 \
+	 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 -p no:cacheprovider \
+	 notebooks/*.ipynb notebooks/solutions/*.ipynb
+
+## make outputs  run all notebooks from clean and store their outputs
+outputs: .venv/ready
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
+	 $(BIN)/python -m segkit.course --renew
+
+## make pin      write requirements.txt anew from pyproject.toml (needs uv)
+pin:
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
+	 --no-header --no-annotate --no-emit-index-url --upgrade -o requirements.txt
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	 "Python %d.%d found; this course needs 3.11 to 3.13: make PYTHON=python3.12 …" % v)'
+	@echo "Setting up .venv (once; about 2 GB, some minutes) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+## make clean    remove what the course made, and .venv
+clean:
+	rm -rf .venv work

@@ -1,0 +1,166 @@
+"""Class schemes: names, colors, the ignored class; RGB mask ⇄ class index ⇄ one-hot.
+
+Taught in notebook 01.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+
+class UnknownColorError(ValueError):
+    """A mask holds colors that its scheme does not know.
+
+    Attributes:
+        colors: dict of (red, green, blue) → number of pixels, most frequent first.
+    """
+
+    def __init__(self, colors: dict[tuple[int, int, int], int], scheme: "ClassScheme", source=None):
+        self.colors = colors
+        listed = ", ".join(f"{color}: {count:,} px" for color, count in list(colors.items())[:10])
+        more = f" and {len(colors) - 10} more" if len(colors) > 10 else ""
+        where = f"{source}: " if source else ""
+        super().__init__(
+            f"{where}colors that the scheme {scheme.name!r} does not know: {listed}{more}. "
+            f"Known: {scheme.legend()}. Correct the mask, or decode with "
+            "unknown='ignore' to leave these pixels out of training and scores."
+        )
+
+
+@dataclass(frozen=True)
+class ClassScheme:
+    """The classes of a data set.
+
+    Attributes:
+        name: short name of the scheme.
+        names: one name per class, in index order.
+        colors: one (red, green, blue), 0–255, per class.
+        ignore_index: index of the class that counts in no loss and no score, or None.
+    """
+
+    name: str
+    names: Sequence[str]
+    colors: Sequence[tuple[int, int, int]]
+    ignore_index: int | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "colors", tuple(tuple(map(int, color)) for color in self.colors))
+        if len(self.names) != len(self.colors):
+            raise ValueError(f"{len(self.names)} names but {len(self.colors)} colors")
+        if len(set(self.colors)) < len(self.colors) or len(set(self.names)) < len(self.names):
+            raise ValueError("two classes share a color or a name")
+        if not 1 <= len(self) <= 255:
+            raise ValueError(f"{len(self)} classes: a mask of uint8 holds 1 to 255")
+        if self.ignore_index is not None and not 0 <= self.ignore_index < len(self):
+            raise ValueError(f"ignore_index {self.ignore_index} is no class of {len(self)}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def legend(self) -> str:
+        """Return names and colors in one line."""
+        return ", ".join(f"{n} {c}" for n, c in zip(self.names, self.colors, strict=True))
+
+    def decode(self, rgb_mask: np.ndarray, unknown: str = "raise", source=None) -> np.ndarray:
+        """Turn colors into class indices.
+
+        Args:
+            rgb_mask: uint8 (H, W, 3).
+            unknown: "raise", or "ignore" to give unknown colors the ignored class.
+            source: the file it comes from, named in the error.
+
+        Returns:
+            uint8 (H, W) class indices.
+
+        Raises:
+            UnknownColorError: names every unknown color and its count.
+            ValueError: the array is no uint8 RGB mask, or there is no class to ignore with.
+        """
+        if rgb_mask.ndim != 3 or rgb_mask.shape[-1] != 3 or rgb_mask.dtype != np.uint8:
+            raise ValueError(
+                f"an RGB mask is uint8 (H, W, 3), not {rgb_mask.dtype} {rgb_mask.shape}"
+            )
+        if unknown not in ("raise", "ignore"):
+            raise ValueError(f"unknown={unknown!r}: choose 'raise' or 'ignore'")
+        if unknown == "ignore" and self.ignore_index is None:
+            raise ValueError(f"the scheme {self.name!r} has no ignored class: set ignore_index")
+        codes = _code(rgb_mask)
+        palette = _code(np.array(self.colors))
+        order = np.argsort(palette)
+        position = np.searchsorted(palette[order], codes).clip(max=len(self) - 1)
+        mask = order[position].astype(np.uint8)
+        strange = palette[mask] != codes
+        if strange.any():
+            if unknown == "raise":
+                raise UnknownColorError(_count(codes[strange]), self, source)
+            mask[strange] = self.ignore_index
+        return mask
+
+    def encode(self, mask: np.ndarray) -> np.ndarray:
+        """Turn class indices (H, W) into colors, uint8 (H, W, 3)."""
+        return np.array(self.colors, np.uint8)[self._checked(mask)]
+
+    def one_hot(self, mask: np.ndarray) -> np.ndarray:
+        """Turn class indices (H, W) into uint8 (H, W, classes), 1 for the pixel's class."""
+        return np.eye(len(self), dtype=np.uint8)[self._checked(mask)]
+
+    def from_one_hot(self, a: np.ndarray) -> np.ndarray:
+        """Turn one-hot or probabilities (..., classes) into uint8 class indices (...)."""
+        if a.shape[-1] != len(self):
+            raise ValueError(f"{a.shape[-1]} channels, but {self.name!r} has {len(self)} classes")
+        return np.argmax(a, axis=-1).astype(np.uint8)
+
+    def to_dict(self) -> dict:
+        """Return the scheme as plain lists, for JSON."""
+        return asdict(self)
+
+    def _checked(self, mask: np.ndarray) -> np.ndarray:
+        if not np.issubdtype(mask.dtype, np.integer):
+            raise ValueError(f"class indices are integers, not {mask.dtype}")
+        if mask.size and not 0 <= int(mask.min()) <= int(mask.max()) < len(self):
+            raise ValueError(
+                f"class indices run from {mask.min()} to {mask.max()}, but {self.name!r} "
+                f"has {len(self)} classes"
+            )
+        return mask
+
+
+def _code(colors: np.ndarray) -> np.ndarray:
+    """Pack (..., 3) colors into one int32 each: 0xRRGGBB."""
+    red, green, blue = np.moveaxis(colors.astype(np.int32), -1, 0)
+    return (red << 16) | (green << 8) | blue
+
+
+def _count(codes: np.ndarray) -> dict[tuple[int, int, int], int]:
+    values, counts = np.unique(codes, return_counts=True)
+    order = np.argsort(-counts)
+    return {
+        (int(v) >> 16, int(v) >> 8 & 255, int(v) & 255): int(n)
+        for v, n in zip(values[order], counts[order], strict=True)
+    }
+
+
+#: MBRSC / Humans in the Loop, Dubai: the palette that the masks use (their classes.json differs).
+DUBAI = ClassScheme(
+    "dubai",
+    ("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
+    ((60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155,) * 3),
+    ignore_index=5,
+)
+#: DeepGlobe land cover 2018; "Unknown" is left out of the official score.
+DEEPGLOBE = ClassScheme(
+    "deepglobe",
+    ("Urban", "Agriculture", "Rangeland", "Forest", "Water", "Barren", "Unknown"),
+    ((0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255,) * 3, (0,) * 3),
+    ignore_index=6,
+)
+#: ISPRS Potsdam 2D semantic labeling.
+POTSDAM = ClassScheme(
+    "potsdam",
+    ("Impervious surface", "Building", "Low vegetation", "Tree", "Car", "Clutter"),
+    ((255,) * 3, (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0)),
+)
+#: Landslide4Sense 2022.
+LANDSLIDE = ClassScheme("landslide", ("Background", "Landslide"), ((200, 200, 190), (200, 60, 30)))

@@ -1,0 +1,179 @@
+"""From a class map to polygons, hectares and a figure over a basemap.
+
+Taught in notebook 07.
+"""
+
+import warnings
+from pathlib import Path
+
+import contextily
+import geopandas
+import numpy as np
+import pandas as pd
+import rasterio
+import shapely
+from pyproj import Geod, Transformer
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.features import shapes
+from shapely.geometry import Polygon, shape
+
+from segkit.files import work_root
+from segkit.scenes import scheme_of
+
+#: The ellipsoid that areas are measured on.
+EARTH = Geod(ellps="WGS84")
+SQUARE_METERS_PER_HECTARE = 10_000
+#: Pixels on a side of the blocks whose true area is measured; within one, pixels count alike.
+BLOCK = 256
+#: Points added along each edge of a block before it is laid on the ellipsoid.
+POINTS_PER_EDGE = 8
+#: Seconds to connect, and to wait for bytes, before the offline basemap is taken.
+TIMEOUT_S = (2, 4)
+
+
+def polygons(map_tif: str | Path) -> geopandas.GeoDataFrame:
+    """Turn a class map into polygons, one per connected area (4 neighbors) of a class.
+
+    Args:
+        map_tif: what `scenes.predict` wrote, or any raster of class indices.
+
+    Returns:
+        Columns class (name, or number where the map carries none) and geometry, in the map's CRS.
+        Pixels without data belong to no polygon.
+    """
+    with _opened(map_tif) as raster:
+        indices, valid = raster.read(1), raster.read_masks(1)
+        found = list(shapes(indices, mask=valid, transform=raster.transform))
+        crs = raster.crs
+    names = _names(map_tif)
+    rows = {
+        "class": [names.get(int(value), str(int(value))) for _, value in found],
+        "geometry": [shape(geometry) for geometry, _ in found],
+    }
+    return geopandas.GeoDataFrame(rows, geometry="geometry", crs=crs)
+
+
+def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
+    """Measure the area of each class on the ellipsoid, whatever the CRS.
+
+    Args:
+        mapped: a class map (path), or polygons with a column "class".
+
+    Returns:
+        Columns class, hectares, share (0–1 of all mapped area), largest first. Without a CRS there
+        are no hectares: columns class, pixels (or square units of the polygons), share.
+    """
+    if isinstance(mapped, geopandas.GeoDataFrame):
+        size, unit = _polygon_areas(mapped)
+    else:
+        size, unit = _raster_areas(mapped)
+    table = size[size > 0].sort_values(ascending=False).rename(unit).rename_axis("class")
+    table = table.reset_index()
+    table["share"] = table[unit] / table[unit].sum()
+    return table
+
+
+def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
+    if gdf.crs is None:
+        _warn_no_crs("square units of the polygons")
+        return gdf.geometry.area.groupby(gdf["class"]).sum(), "square_units"
+    project = _to_degrees(gdf.crs)
+    square_meters = gdf.geometry.map(lambda polygon: _true_area(polygon, project))
+    return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
+
+
+def _raster_areas(map_tif: str | Path) -> tuple[pd.Series, str]:
+    names, size = _names(map_tif), np.zeros(256)
+    with _opened(map_tif) as raster:
+        project = _to_degrees(raster.crs) if raster.crs else None
+        for area in _blocks(raster.height, raster.width):
+            counts = np.bincount(raster.read(1, window=area).ravel(), minlength=256).astype(float)
+            if raster.nodata is not None and 0 <= raster.nodata <= 255:
+                counts[int(raster.nodata)] = 0
+            size += counts * (_pixel_area(raster, area, project) if project else 1)
+    if project is None:
+        _warn_no_crs("pixels")
+    present = np.flatnonzero(size)
+    index = [names.get(i, str(i)) for i in present]
+    unit = "hectares" if project else "pixels"
+    return pd.Series(size[present] / (SQUARE_METERS_PER_HECTARE if project else 1), index), unit
+
+
+def _blocks(height: int, width: int) -> list[rasterio.windows.Window]:
+    return [
+        rasterio.windows.Window(c, r, min(BLOCK, width - c), min(BLOCK, height - r))
+        for r in range(0, height, BLOCK)
+        for c in range(0, width, BLOCK)
+    ]
+
+
+def _pixel_area(raster, area, project: Transformer) -> float:
+    """Return the true square meters of one pixel of a block."""
+    rows, columns = area.toslices()
+    corners = [(rows.start, columns.start), (rows.start, columns.stop)]
+    corners += [(rows.stop, columns.stop), (rows.stop, columns.start)]
+    outline = Polygon([raster.xy(*corner, offset="ul") for corner in corners])
+    longest = max(outline.length / 4 / POINTS_PER_EDGE, 1e-12)
+    return _true_area(outline.segmentize(longest), project) / (area.width * area.height)
+
+
+def _true_area(polygon, project: Transformer) -> float:
+    """Return the square meters of a polygon on the ellipsoid."""
+    return abs(
+        EARTH.geometry_area_perimeter(
+            shapely.transform(polygon, project.transform, interleaved=False)
+        )[0]
+    )
+
+
+def _to_degrees(crs) -> Transformer:
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+
+
+def _names(map_tif: str | Path) -> dict[int, str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        scheme = scheme_of(map_tif)
+    return dict(enumerate(scheme.names)) if scheme else {}
+
+
+def _opened(map_tif: str | Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(map_tif)
+
+
+def _warn_no_crs(unit: str) -> None:
+    warnings.warn(f"the map has no CRS, so there are no hectares: {unit} instead", stacklevel=4)
+
+
+def add_basemap(ax, crs, source=None) -> str:
+    """Draw a basemap below what the axes show, with its attribution.
+
+    Args:
+        ax: axes whose limits are in `crs`.
+        crs: of the axes, such as "EPSG:32640".
+        source: a contextily provider, an address with {z}/{x}/{y}, or the path of a raster;
+            OpenStreetMap by default. Where it does not answer within seconds, the embedded city's
+            own basemap is drawn, and the figure says so.
+
+    Returns:
+        What was drawn, in words.
+    """
+    source = source or contextily.providers.OpenStreetMap.Mapnik
+    online = not (isinstance(source, str | Path) and Path(source).exists())
+    source = source if online else str(source)
+    limits = ax.axis()
+    try:
+        contextily.add_basemap(ax, crs=crs, source=source, timeout=TIMEOUT_S)
+        return str(getattr(source, "name", source))
+    except (OSError, ValueError) as error:
+        if not online:
+            raise ValueError(f"{source} cannot be drawn as a basemap: {error}") from error
+    ax.axis(limits)
+    embedded, note = work_root() / "sample" / "city" / "basemap.tif", "no answer from the provider"
+    if embedded.exists():
+        note = "offline: basemap of the embedded city"
+        contextily.add_basemap(ax, crs=crs, source=str(embedded), attribution=False)
+    contextily.add_attribution(ax, note)
+    return note

@@ -1,0 +1,146 @@
+"""patches.h5 or tiles.h5 → batches for training, image and mask augmented together.
+
+Taught in notebooks 02 and 05.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import tensorflow as tf
+
+from segkit import patches, store
+
+#: Large tiles are drawn more often, but less than their share of pixels.
+TILE_SIZE_POWER = 0.7
+#: Contrast is scaled by 1 ± this, brightness moved by ± this share of 255.
+CONTRAST, BRIGHTNESS = 0.2, 0.1
+
+
+def augment(
+    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn and flip image and mask together; change contrast and brightness of the image alone.
+
+    Args:
+        image: (S, S, C), 0–255.
+        mask: (S, S).
+        rng: where the randomness comes from.
+
+    Returns:
+        float32 (S, S, C), 0–255, and the mask.
+    """
+    turns, flip = rng.integers(4), rng.integers(2)
+    image, mask = np.rot90(image, turns), np.rot90(mask, turns)
+    if flip:
+        image, mask = image[:, ::-1], mask[:, ::-1]
+    contrast = 1 + rng.uniform(-CONTRAST, CONTRAST)
+    brightness = 255 * rng.uniform(-BRIGHTNESS, BRIGHTNESS)
+    mean = image.mean(dtype=np.float32)
+    image = (image - mean) * np.float32(contrast) + mean + np.float32(brightness)
+    return image.clip(0, 255), mask
+
+
+def batches(
+    patches_h5: str | Path,
+    subset: str,
+    batch_size: int,
+    split: str = "tile-part",
+    augment: bool = False,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Read a subset's patches in batches, once through.
+
+    Args:
+        patches_h5: what `patches.cut` wrote, with the split in it.
+        subset: "train", "validation" or "test".
+        batch_size: patches in a batch; the last may be smaller.
+        split: "patch", "tile-part" or "tile".
+        augment: shuffle anew each time through, and augment.
+        seed: of shuffling and augmentation.
+
+    Returns:
+        A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)).
+    """
+    found = patches.members(patches_h5, subset, split)
+    with store.opened(patches_h5, patches.FORMAT) as file:
+        size, channels = file["images"].shape[2:]
+    if not len(found):
+        raise ValueError(f"the {subset} subset of split {split!r} is empty")
+    rng = np.random.default_rng(seed)
+
+    def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        order = rng.permutation(found) if augment else found
+        with h5py.File(patches_h5, "r") as file:
+            images, masks = file["images"], file["masks"]
+            for first in range(0, len(order), batch_size):
+                pairs = [(images[i], masks[i]) for i in order[first : first + batch_size]]
+                yield _stack(pairs, rng if augment else None)
+
+    count = -(-len(found) // batch_size)
+    data = _dataset(read, (None, size, size, channels))
+    return data.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def crops(
+    tiles_h5: str | Path,
+    tile_ids: Sequence[str],
+    size: int,
+    batch_size: int,
+    augment: bool = True,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Draw random windows straight from whole tiles, without end.
+
+    Args:
+        tiles_h5: what `store.build` wrote.
+        tile_ids: the tiles to draw from.
+        size: pixels of a window, both ways; no tile may be smaller.
+        batch_size: windows in a batch.
+        augment: turn, flip, change contrast and brightness.
+        seed: of all of that.
+
+    Returns:
+        An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)).
+    """
+    listed = store.index(tiles_h5)
+    unknown = sorted(set(tile_ids) - set(listed.index))
+    if unknown or not len(tile_ids):
+        raise ValueError(f"no such tiles: {unknown}" if unknown else "tile_ids is empty")
+    chosen = listed.loc[list(tile_ids)]
+    small = chosen[chosen[["height", "width"]].min(axis=1) < size]
+    if len(small):
+        raise ValueError(f"{small.index[0]} is smaller than a crop of {size}: choose a smaller one")
+    weight = (chosen.height * chosen.width) ** TILE_SIZE_POWER
+    chance = (weight / weight.sum()).to_numpy()
+
+    def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        rng = np.random.default_rng(seed)
+        with h5py.File(tiles_h5, "r") as file:
+            while True:
+                picked = rng.choice(len(chosen), batch_size, p=chance)
+                pairs = [_window(file, chosen.index[i], size, rng) for i in picked]
+                yield _stack(pairs, rng if augment else None)
+
+    with store.opened(tiles_h5) as file:
+        channels = file[f"tiles/{tile_ids[0]}/image"].shape[2]
+    return _dataset(draw, (None, size, size, channels))
+
+
+def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator):
+    tile = file["tiles"][tile_id]
+    row, column = (int(rng.integers(length - size + 1)) for length in tile["mask"].shape)
+    return store.window(tile, row, column, size, size)
+
+
+def _stack(pairs: list, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+    if rng is not None:
+        pairs = [augment(image, mask, rng) for image, mask in pairs]
+    images, masks = zip(*pairs, strict=True)
+    return np.stack(images).astype(np.float32), np.stack(masks)
+
+
+def _dataset(generate, shape: tuple) -> tf.data.Dataset:
+    signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:-1], tf.uint8))
+    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)

@@ -1,0 +1,152 @@
+"""Every figure of the course: one palette, always a legend.
+
+A figure is returned, never shown, so that a notebook's last line displays it once.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from segkit.classes import ClassScheme
+
+DPI = 80
+#: What is wrong, what is right, what does not count.
+ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+
+def legend(target, scheme: ClassScheme, **kwargs):
+    """Add a legend of class colors to a figure or axes."""
+    patches = [
+        Patch(facecolor=np.array(color) / 255, edgecolor="0.4", label=name)
+        for name, color in zip(scheme.names, scheme.colors, strict=True)
+    ]
+    style = {"frameon": False, "fontsize": 9, "ncols": len(patches), "loc": "outside lower center"}
+    return target.legend(handles=patches, **{**style, **kwargs})
+
+
+def grid(
+    rows: list[list[np.ndarray]],
+    titles: list[str],
+    scheme: ClassScheme | None = None,
+    labels: list[str] | None = None,
+    size: float = 2.4,
+) -> Figure:
+    """Draw images and masks in a grid.
+
+    Args:
+        rows: per row, arrays: (H, W, 3) are drawn as images, (H, W) as masks of the scheme.
+        titles: one per column.
+        scheme: of the masks; gives the legend.
+        labels: one per row, at its left.
+        size: inches of one picture.
+    """
+    figure, axes = plt.subplots(
+        len(rows),
+        len(titles),
+        figsize=(size * len(titles), size * len(rows) + 0.4),
+        squeeze=False,
+        layout="constrained",
+        dpi=DPI,
+    )
+    for i, row in enumerate(rows):
+        for j, array in enumerate(row):
+            show(axes[i, j], array, scheme)
+        if labels:
+            axes[i, 0].set_title(labels[i], loc="left", fontsize=8, x=0, y=-0.12)
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=10)
+    if scheme:
+        legend(figure, scheme)
+    return _closed(figure)
+
+
+def show(ax, array: np.ndarray, scheme: ClassScheme | None = None) -> None:
+    """Draw one image, or one mask in class colors with nearest-neighbor pixels."""
+    if array.ndim == 2 and scheme:
+        array = scheme.encode(array)
+    if array.ndim == 3:
+        array = np.clip(array[..., :3], 0, 255).astype(np.uint8)
+    ax.imshow(array, interpolation="nearest" if scheme else None)
+    ax.set_axis_off()
+
+
+def error_map(truth: np.ndarray, predicted: np.ndarray, ignore_index: int | None) -> np.ndarray:
+    """Return uint8 (H, W, 3): red where wrong, pale where right, gray where it does not count."""
+    state = np.where(truth == predicted, 1, 0)
+    if ignore_index is not None:
+        state = np.where(truth == ignore_index, 2, state)
+    return np.array(ERROR_COLORS, np.uint8)[state]
+
+
+def comparison(
+    images: list[np.ndarray],
+    truths: list[np.ndarray],
+    predictions: list[np.ndarray],
+    scheme: ClassScheme,
+    labels: list[str] | None = None,
+) -> Figure:
+    """Draw image | truth | prediction | error, one row per example."""
+    rows = [
+        [image, truth, predicted, error_map(truth, predicted, scheme.ignore_index)]
+        for image, truth, predicted in zip(images, truths, predictions, strict=True)
+    ]
+    return grid(rows, ["image", "truth", "prediction", "error (red)"], scheme, labels)
+
+
+def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) -> Figure:
+    """Draw grouped bars: one group per row of the table, one bar per column."""
+    colors = LINE_COLORS
+    if scheme:
+        colors = [np.array(scheme.colors[scheme.names.index(name)]) / 255 for name in table.columns]
+    figure, ax = plt.subplots(figsize=(7.5, 3), layout="constrained", dpi=DPI)
+    table.plot.bar(ax=ax, color=list(colors)[: table.shape[1]], edgecolor="0.4", width=0.8, rot=0)
+    ax.set(ylabel=ylabel, xlabel="")
+    ax.legend(frameon=False, fontsize=8, ncols=3)
+    ax.spines[["top", "right"]].set_visible(False)
+    return _closed(figure)
+
+
+def curves(histories: dict[str, pd.DataFrame]) -> Figure:
+    """Draw training and validation loss and mIoU over the epochs, one color per run."""
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), layout="constrained", dpi=DPI)
+    for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
+        epochs = np.arange(1, len(history) + 1)
+        for ax, key in zip(axes, ("loss", "miou"), strict=True):
+            ax.plot(epochs, history[key], "--", color=color, alpha=0.6, label=f"{name}, training")
+            if f"val_{key}" in history:
+                ax.plot(epochs, history[f"val_{key}"], color=color, label=f"{name}, validation")
+            ax.set(xlabel="epoch", ylabel={"loss": "loss", "miou": "mean IoU"}[key])
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.spines[["top", "right"]].set_visible(False)
+    axes[1].set_ylim(0, 1)
+    axes[1].legend(frameon=False, fontsize=8)
+    return _closed(figure)
+
+
+def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
+    """Draw a confusion matrix, each row as shares of its true class."""
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained", dpi=DPI)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (i, j), share in np.ndenumerate(shares):
+        color = "white" if share > 0.5 else "black"
+        ax.text(j, i, f"{share:.2f}", ha="center", va="center", fontsize=8, color=color)
+    ax.set_xticks(range(len(scheme)), scheme.names, rotation=35, ha="right")
+    ax.set_yticks(range(len(scheme)), scheme.names)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    return _closed(figure)
+
+
+def map_colors(scheme: ClassScheme) -> ListedColormap:
+    """Return the palette as a matplotlib colormap, for imshow and GeoDataFrame.plot."""
+    return ListedColormap(np.array(scheme.colors) / 255, name=scheme.name)
+
+
+def _closed(figure: Figure) -> Figure:
+    """Take the figure out of pyplot's hands, so that it is displayed once and memory is freed."""
+    plt.close(figure)
+    return figure

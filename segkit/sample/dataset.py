@@ -1,0 +1,201 @@
+"""The city as a data set on disk, with the faces that real ones have."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .city import CITY, CRS, City
+from .scene import paint, render, transform
+from .surface import Material as M
+
+VERSION = 2
+FOLDER = "Semantic segmentation dataset"
+NAMES = ("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled")
+PALETTE = np.array(
+    [(60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155,) * 3],
+    np.uint8,
+)
+#: height and width of a part of Tile 1 … Tile 6, pixels.
+SIZES = ((398, 506), (350, 372), (452, 434), (519, 397), (338, 470), (430, 561))
+PARTS = 3  # parts in a row of a tile, and rows
+_NARROWER = ((1, 4), (3, 2), (5, 8))  # (tile, part): a pixel narrower than its neighbors
+_PALETTE_MASK = (2, 6)  # (tile, part) whose mask is a palette PNG
+_FLAWED_MASK = (4, 3)  # (tile, part) whose mask holds a color of no class
+_FLAW = np.s_[40:60, 70:95]
+_FLAW_COLOR = (0, 0, 0)
+_SCENE_SIZE = 2048  # pixels
+_MAP_SIZE, _MAP_PIXEL = 1024, 4.0  # pixels, meters
+_MAP_BLOCK = 256  # pixels drawn at a time
+_WORKERS = 2
+
+_MAP_LAND = (242, 239, 233)
+_MAP_COLORS = {
+    M.WATER: (170, 211, 223), M.SHIP: (170, 211, 223), M.ASPHALT: (252, 214, 164),
+    M.MARKING: (252, 214, 164), M.STREET: (255, 255, 255), M.WORN_ASPHALT: (255, 255, 255),
+    M.TRACK: (236, 226, 206), M.LAWN: (200, 226, 180), M.DRY_GRASS: (212, 230, 190),
+    M.CANOPY: (190, 216, 170), M.PALM: (190, 216, 170), M.MANGROVE: (182, 210, 168),
+    M.PARKING: (238, 238, 238), M.SAND: (242, 236, 220),
+    **{m: (217, 208, 201) for m in M if m.name.startswith("ROOF")},
+}  # fmt: skip
+
+
+def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path:
+    """Make the data set, whole or not at all.
+
+    Args:
+        folder: where it goes; a finished set of this version and city is left as it is.
+        city: which world and sensor.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: the folder holds something else.
+    """
+    folder = Path(folder)
+    stamp = {"version": VERSION, "seed": city.seed, "pixel": city.pixel}
+    if _stamp(folder) == stamp:
+        return folder
+    if folder.exists() and _stamp(folder) is None and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        _write_all(part, city, progress)
+        files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
+        text = json.dumps({**stamp, "crs": CRS, "files": files}, indent=1)
+        (part / "sample.json").write_text(text, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _stamp(folder: Path) -> dict | None:
+    """Return version, seed and pixel size of the set in a folder, or None."""
+    try:
+        known = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
+        return {name: known[name] for name in ("version", "seed", "pixel")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_all(folder: Path, city: City, progress: bool) -> None:
+    jobs = [(_write_part, folder / FOLDER, tile, part, city)
+            for tile in range(1, len(SIZES) + 1) for part in range(1, PARTS * PARTS + 1)]  # fmt: skip
+    jobs = [(_write_scene, folder / "scene", city), (_write_map, folder / "basemap.tif", city), *jobs]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        running = [pool.submit(*job) for job in jobs]
+        try:
+            for done in _shown(running, progress):
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _shown(running: list, progress: bool):
+    if not progress:
+        return running
+    from tqdm.auto import tqdm
+
+    return tqdm(running, desc="making the city")
+
+
+def window(tile: int, part: int, city: City = CITY) -> tuple[int, int, int, int]:
+    """Return row, column, height and width of a part, in world pixels; both count from 1."""
+    height, width = SIZES[tile - 1]
+    row, column = divmod(part - 1, PARTS)
+    x, y = city.places[tile - 1]
+    top = round(y / city.pixel) - PARTS * height // 2 + row * height
+    left = round(x / city.pixel) - PARTS * width // 2 + column * width
+    return top, left, height, width - ((tile, part) in _NARROWER)
+
+
+def _write_part(folder: Path, tile: int, part: int, city: City) -> None:
+    row, column, height, width = window(tile, part, city)
+    image, mask = render(row, column, height, width, city)
+    images, masks = (folder / f"Tile {tile}" / kind for kind in ("images", "masks"))
+    for kind in (images, masks):
+        kind.mkdir(parents=True, exist_ok=True)
+    path = images / f"image_part_{part:03d}.jpg"
+    Image.fromarray(image).save(path, quality=city.jpeg_quality, subsampling=0)
+    _georeference(path, row, column, city)
+    _mask_picture(mask, (tile, part)).save(masks / f"image_part_{part:03d}.png")
+
+
+def _mask_picture(mask: np.ndarray, place: tuple[int, int]) -> Image.Image:
+    """Color a mask; one of all is a palette PNG, one has a flaw."""
+    if place == _PALETTE_MASK:
+        picture = Image.fromarray(mask)
+        picture.putpalette(PALETTE.tobytes())
+        return picture
+    colors = PALETTE[mask]
+    if place == _FLAWED_MASK:
+        colors[_FLAW] = _FLAW_COLOR
+    return Image.fromarray(colors)
+
+
+def _georeference(path: Path, row: int, column: int, city: City) -> None:
+    """Write the world file and the coordinate system that GIS software looks for."""
+    from rasterio.crs import CRS as ReferenceSystem
+
+    t = transform(row, column, city)
+    middle = t * (0.5, 0.5)
+    lines = (t.a, t.d, t.b, t.e, *middle)
+    path.with_suffix(".jgw").write_text("".join(f"{v:.10f}\n" for v in lines), encoding="ascii")
+    wkt = ReferenceSystem.from_string(CRS).to_wkt().replace('"', "&quot;")
+    path.with_name(path.name + ".aux.xml").write_text(
+        f"<PAMDataset>\n  <SRS>{wkt}</SRS>\n</PAMDataset>\n", encoding="utf-8"
+    )
+
+
+def _write_scene(folder: Path, city: City) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    x, y = city.scene
+    row, column = (round(v / city.pixel) - _SCENE_SIZE // 2 for v in (y, x))
+    image, mask = render(row, column, _SCENE_SIZE, _SCENE_SIZE, city)
+    place = transform(row, column, city)
+    _write_raster(folder / "scene.tif", np.moveaxis(image, -1, 0), place)
+    colors = {index: tuple(map(int, color)) for index, color in enumerate(PALETTE)}
+    _write_raster(folder / "scene_mask.tif", mask[None], place, colors)
+
+
+def _write_raster(path: Path, bands: np.ndarray, place, colors: dict | None = None) -> None:
+    import rasterio
+
+    count, height, width = bands.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", height=height, width=width, count=count, dtype="uint8",
+        crs=CRS, transform=place, tiled=True, blockxsize=256, blockysize=256, compress="deflate",
+    ) as raster:  # fmt: skip
+        raster.write(bands)
+        if colors:
+            raster.write_colormap(1, colors)
+
+
+def _write_map(path: Path, city: City) -> None:
+    """Draw a street map of the scene's surroundings from the exact geometry."""
+    import affine
+
+    west, north = (v - _MAP_SIZE * _MAP_PIXEL / 2 for v in city.scene)
+    steps = (np.arange(_MAP_SIZE) + 0.5) * _MAP_PIXEL
+    table = np.array([_MAP_COLORS.get(m, _MAP_LAND) for m in M], np.uint8)
+    bands = np.empty((3, _MAP_SIZE, _MAP_SIZE), np.uint8)
+    for top in range(0, _MAP_SIZE, _MAP_BLOCK):
+        for left in range(0, _MAP_SIZE, _MAP_BLOCK):
+            x, y = west + steps[None, left : left + _MAP_BLOCK], north + steps[top : top + _MAP_BLOCK, None]
+            canvas = paint(x, y, city, furnished=False)
+            bands[:, top : top + _MAP_BLOCK, left : left + _MAP_BLOCK] = np.moveaxis(
+                table[canvas.material], -1, 0
+            )
+    east, northing = city.origin
+    place = affine.Affine(_MAP_PIXEL, 0, east + west, 0, -_MAP_PIXEL, northing - north)
+    _write_raster(path, bands, place)

@@ -1,0 +1,160 @@
+"""Tiles in HDF5: write once, atomically; read any window.
+
+Taught in notebook 01. A store holds `/tiles/<id>/image` uint8 (H, W, C) and `/tiles/<id>/mask`
+uint8 (H, W), with the attributes `group`, `crs`, `transform` and `source`; scheme, data set and
+fingerprint are attributes of the file.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from segkit.classes import ClassScheme
+from segkit.datasets import Dataset, Tile, georeference
+from segkit.files import progress, shown, whole
+
+FORMAT = "segkit tiles 1"
+#: Rows and columns of one chunk: a window read touches only the chunks below it.
+CHUNK = 256
+
+
+def build(dataset: Dataset, path: str | Path) -> Path:
+    """Write all tiles of a data set into one HDF5 file, whole or not at all.
+
+    Args:
+        dataset: what `datasets.find` gave.
+        path: where the store goes; an older one there is replaced once the new one is complete.
+
+    Returns:
+        `path`.
+
+    Raises:
+        DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
+    """
+    path, digest, recolored = Path(path), hashlib.sha256(), 0
+    digest.update(json.dumps(dataset.scheme.to_dict()).encode())
+    with whole(path) as part, h5py.File(part, "w") as file:
+        for tile in progress(dataset.tiles, "tiles.h5"):
+            recolored += _write_tile(file, dataset, tile, digest)
+        file.attrs["dataset"] = dataset.name
+        file.attrs["scheme"] = json.dumps(dataset.scheme.to_dict())
+        file.attrs["fingerprint"] = digest.hexdigest()[:16]
+        file.attrs["recolored_pixels"] = recolored
+        file.attrs["format"] = FORMAT
+    return path
+
+
+def _write_tile(file: h5py.File, dataset: Dataset, tile: Tile, digest) -> int:
+    image, mask, recolored = dataset.read(tile)
+    digest.update(tile.id.encode() + image.tobytes() + mask.tobytes())
+    group = file.create_group(f"tiles/{tile.id}")
+    chunks = (min(CHUNK, image.shape[0]), min(CHUNK, image.shape[1]))
+    # Photographs hardly shrink and would be slower to read; masks shrink fifty-fold.
+    group.create_dataset("image", data=image, chunks=(*chunks, image.shape[2]))
+    group.create_dataset("mask", data=mask, chunks=chunks, compression="gzip", compression_opts=1)
+    crs, transform = georeference(tile.image)
+    group.attrs["group"] = tile.group
+    group.attrs["crs"] = crs or ""
+    group.attrs["transform"] = transform or ()
+    group.attrs["source"] = f"{tile.image.parent.parent.name}/images/{tile.image.name}"
+    group.attrs["recolored_pixels"] = recolored
+    return recolored
+
+
+@contextmanager
+def opened(path: str | Path, expected: str = FORMAT) -> Iterator[h5py.File]:
+    """Open a store for reading, and refuse what is no complete store.
+
+    Raises:
+        FileNotFoundError: there is none; says which call makes one.
+        ValueError: the file is broken, incomplete or of another kind.
+    """
+    path = Path(path)
+    maker = "store.build" if expected == FORMAT else "patches.cut"
+    if not path.exists():
+        raise FileNotFoundError(f"{shown(path)} does not exist: make it with {maker}(…)")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(
+            f"{shown(path)} is no complete HDF5 file; make it anew: {maker}"
+        ) from error
+    with file:
+        if file.attrs.get("format") != expected:
+            raise ValueError(
+                f"{shown(path)}: format {file.attrs.get('format')!r}, expected {expected!r}; "
+                f"make it anew with {maker}(…)"
+            )
+        yield file
+
+
+def scheme(file: h5py.File) -> ClassScheme:
+    """Return the class scheme that an opened store carries."""
+    return ClassScheme(**json.loads(file.attrs["scheme"]))
+
+
+def index(path: str | Path) -> pd.DataFrame:
+    """List the tiles: columns group, height, width (pixels), crs, recolored_pixels; index id."""
+    with opened(path) as file:
+        rows = {
+            name: {
+                "group": tile.attrs["group"],
+                "height": tile["image"].shape[0],
+                "width": tile["image"].shape[1],
+                "crs": tile.attrs["crs"],
+                "recolored_pixels": int(tile.attrs["recolored_pixels"]),
+            }
+            for name, tile in file["tiles"].items()
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("id")
+
+
+def read(
+    path: str | Path,
+    tile_id: str,
+    row: int = 0,
+    column: int = 0,
+    height: int | None = None,
+    width: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read a window of a tile; all of it by default.
+
+    Args:
+        path: the store.
+        tile_id: which tile.
+        row, column: upper left pixel of the window.
+        height, width: its size in pixels; to the tile's border by default.
+
+    Returns:
+        image uint8 (height, width, C) and mask uint8 (height, width).
+
+    Raises:
+        KeyError: no tile of that id.
+        IndexError: the window leaves the tile.
+    """
+    with opened(path) as file:
+        if tile_id not in file["tiles"]:
+            raise KeyError(f"no tile {tile_id!r} in {shown(path)}; store.index lists them")
+        return window(file["tiles"][tile_id], row, column, height, width)
+
+
+def window(
+    tile: h5py.Group, row: int, column: int, height: int | None, width: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read a window of an opened tile; see `read`."""
+    rows, columns = tile["mask"].shape
+    height = rows - row if height is None else height
+    width = columns - column if width is None else width
+    if min(row, column) < 0 or row + height > rows or column + width > columns:
+        raise IndexError(
+            f"window of {height}×{width} at row {row}, column {column} leaves the tile "
+            f"{tile.name} of {rows}×{columns}"
+        )
+    area = np.s_[row : row + height, column : column + width]
+    return tile["image"][area], tile["mask"][area]

@@ -1,0 +1,66 @@
+"""Colors to classes and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from segkit.classes import DEEPGLOBE, DUBAI, LANDSLIDE, POTSDAM, ClassScheme, UnknownColorError
+
+masks = arrays.arrays(np.uint8, st.tuples(*[st.integers(1, 9)] * 2), elements=st.integers(0, 5))
+
+
+@given(masks)
+def test_encode_then_decode_gives_the_mask_back(mask):
+    for scheme in (DUBAI, DEEPGLOBE, POTSDAM):
+        assert np.array_equal(scheme.decode(scheme.encode(mask)), mask)
+    assert np.array_equal(DUBAI.from_one_hot(DUBAI.one_hot(mask)), mask)
+
+
+def test_the_palette_of_the_dubai_masks():
+    water_road = np.array([[[226, 169, 41], [110, 193, 228]]], np.uint8)
+    assert [DUBAI.names[i] for i in DUBAI.decode(water_road)[0]] == ["Water", "Road"]
+    assert DUBAI.names[DUBAI.ignore_index] == "Unlabeled"
+    assert LANDSLIDE.ignore_index is None
+
+
+def test_an_unknown_color_is_named_and_counted_with_its_file():
+    rgb_mask = DUBAI.encode(np.zeros((4, 4), np.uint8))
+    rgb_mask[0] = (0, 0, 0)
+    rgb_mask[1, 0] = (1, 2, 3)
+    with pytest.raises(
+        UnknownColorError, match=r"part_003.*\(0, 0, 0\): 4 px, \(1, 2, 3\): 1 px"
+    ) as e:
+        DUBAI.decode(rgb_mask, source="part_003.png")
+    assert e.value.colors == {(0, 0, 0): 4, (1, 2, 3): 1}
+    ignored = DUBAI.decode(rgb_mask, unknown="ignore")
+    assert (ignored == 5).sum() == 5 and (ignored == 0).sum() == 11
+
+
+@pytest.mark.parametrize("near", [(60, 16, 151), (60, 17, 152), (255, 255, 255), (61, 16, 152)])
+def test_a_color_one_off_is_unknown(near):
+    with pytest.raises(UnknownColorError):
+        DUBAI.decode(np.array([[near]], np.uint8))
+
+
+def test_wrong_arrays_are_refused():
+    with pytest.raises(ValueError, match="uint8"):
+        DUBAI.decode(np.zeros((2, 2), np.uint8))
+    with pytest.raises(ValueError, match="6 classes"):
+        DUBAI.encode(np.array([[6]]))
+    with pytest.raises(ValueError, match="integers"):
+        DUBAI.one_hot(np.array([[0.5]]))
+    with pytest.raises(ValueError, match="4 channels"):
+        DUBAI.from_one_hot(np.zeros((2, 2, 4)))
+    with pytest.raises(ValueError, match="no ignored class"):
+        POTSDAM.decode(np.zeros((1, 1, 3), np.uint8), unknown="ignore")
+
+
+@pytest.mark.parametrize(
+    ("names", "colors", "ignored"),
+    [("ab", [(0, 0, 0)], None), ("ab", [(0, 0, 0)] * 2, None), ("a", [(0, 0, 0)], 1)],
+)
+def test_a_scheme_that_cannot_be_is_refused(names, colors, ignored):
+    with pytest.raises(ValueError):
+        ClassScheme("x", list(names), colors, ignored)

@@ -1,0 +1,99 @@
+"""Finding, pairing and reading."""
+
+import numpy as np
+import pytest
+from conftest import dubai_tree, write_pair
+from PIL import Image
+
+from segkit import classes, datasets
+
+
+def part(root, name="image_part_002", kind="images", suffix=".png"):
+    folder = root / "dubai" / "Semantic segmentation dataset" / "Tile 1" / kind
+    return folder / f"{name}{suffix}"
+
+
+def test_all_72_real_tiles_are_found_and_paired(real_dubai):
+    assert len(real_dubai.tiles) == 72
+    assert len({tile.group for tile in real_dubai.tiles}) == 8
+    for tile in real_dubai.tiles:
+        assert tile.image.stem == tile.mask.stem
+        assert tile.image.parent.parent == tile.mask.parent.parent
+
+
+def test_the_black_pixels_of_the_real_masks_are_counted_and_unlabeled(real_dubai):
+    tile = next(tile for tile in real_dubai.tiles if tile.id == "tile8_part003")
+    image, mask, recolored = real_dubai.read(tile)
+    assert recolored == 545_723
+    assert (mask == classes.DUBAI.ignore_index).sum() >= recolored
+
+
+def test_a_palette_mask_reads_like_its_rgb_twin(tmp_path):
+    rgb_mask = classes.DUBAI.encode(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    Image.fromarray(rgb_mask).save(tmp_path / "rgb.png")
+    Image.fromarray(rgb_mask).quantize(6).save(tmp_path / "palette.png")
+    assert Image.open(tmp_path / "palette.png").mode == "P"
+    twins = [datasets.read_rgb_mask(tmp_path / name) for name in ("rgb.png", "palette.png")]
+    assert np.array_equal(*twins)
+
+
+def test_a_missing_data_set_says_how_to_get_it(tmp_path):
+    with pytest.raises(datasets.DatasetNotFound, match="kaggle.com.*SEGKIT_DATA"):
+        datasets.find("dubai", tmp_path)
+    with pytest.raises(datasets.DatasetNotFound, match="sample, dubai"):
+        datasets.find("atlantis", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_missing_partner_is_named(tmp_path, kind):
+    dubai_tree(tmp_path, tiles=1, parts=3)
+    part(tmp_path, kind=kind).unlink()
+    with pytest.raises(datasets.DatasetError, match="image_part_002"):
+        datasets.find("dubai", tmp_path)
+
+
+def spoil_size(path):
+    Image.open(path).resize((10, 10), Image.Resampling.NEAREST).save(path)
+
+
+def spoil_mode(path):
+    Image.open(path).convert("L").save(path)
+
+
+def spoil_bytes(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def spoil_all(path):
+    path.write_bytes(b"not a picture")
+
+
+@pytest.mark.parametrize("spoil", [spoil_size, spoil_mode, spoil_bytes, spoil_all])
+def test_a_spoilt_mask_is_named(tmp_path, spoil):
+    data = datasets.find("dubai", dubai_tree(tmp_path, tiles=1, parts=3))
+    spoil(data.tiles[1].mask)
+    with pytest.raises(datasets.DatasetError, match="masks.image_part_002.png"):
+        data.read(data.tiles[1])
+
+
+def test_a_truncated_jpeg_is_named(tmp_path):
+    path = tmp_path / "image.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)).save(path)
+    assert datasets.read_image(path).shape == (99, 99, 3)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(datasets.DatasetError, match="image.jpg.*cut off"):
+        datasets.read_image(path)
+
+
+def test_a_folder_of_pairs(tmp_path):
+    rgb_mask = np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8)
+    for name in ("b10", "b2"):
+        write_pair(tmp_path, name, np.zeros((1, 2, 3), np.uint8), rgb_mask)
+    with pytest.raises(datasets.DatasetNotFound, match="classes.csv"):
+        datasets.find(str(tmp_path))
+    rows = "name,r,g,b,ignore\nroof,255,0,0,0\nsea,0,0,255,1\n"
+    (tmp_path / "classes.csv").write_text(rows)
+    data = datasets.find(str(tmp_path))
+    assert [tile.id for tile in data.tiles] == ["b2", "b10"]
+    assert data.scheme.names == ("roof", "sea") and data.scheme.ignore_index == 1
+    assert data.read(data.tiles[0])[1].tolist() == [[0, 1]]

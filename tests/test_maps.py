@@ -1,0 +1,134 @@
+"""Polygons, true areas, basemaps."""
+
+import geopandas
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_bounds, from_origin
+from shapely.geometry import box
+from test_scenes import Constant, scene_of, write
+
+from segkit import maps, scenes
+
+#: A corner near Dubai, UTM zone 40 north, in meters.
+EAST, NORTH = 326_000, 2_787_000
+
+
+def write_map(path, indices, crs, transform):
+    """Write class indices as a map."""
+    profile = {"height": indices.shape[0], "width": indices.shape[1], "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", "GTiff", crs=crs, transform=transform, **profile) as raster:
+        raster.nodata = 255
+        raster.write(indices, 1)
+    return path
+
+
+@pytest.fixture(scope="module")
+def square():
+    """One square kilometer near Dubai, drawn in UTM."""
+    shape = [box(EAST, NORTH, EAST + 1000, NORTH + 1000).segmentize(50)]
+    return geopandas.GeoDataFrame({"class": ["Land"]}, geometry=shape, crs="EPSG:32640")
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32640", "EPSG:4326", "EPSG:3857"])
+def test_a_square_kilometer_has_100_hectares_in_any_crs(square, crs, tmp_path):
+    there = square.to_crs(crs)
+    assert maps.areas(there)["hectares"][0] == pytest.approx(100, rel=1e-3)
+    west, south, east, north = there.total_bounds
+    transform = from_bounds(west, south, east, north, 300, 300)
+    path = write_map(tmp_path / "map.tif", np.ones((300, 300), np.uint8), crs, transform)
+    bounds = geopandas.GeoSeries([box(west, south, east, north).segmentize(50)], crs=crs)
+    true = bounds.to_crs("EPSG:6933").area[0] / 10_000
+    assert maps.areas(path)["hectares"][0] == pytest.approx(true, rel=1e-3)
+
+
+def test_web_mercator_is_off_by_the_cosine_squared(square):
+    mercator = square.to_crs("EPSG:3857")
+    latitude = np.radians(square.to_crs("EPSG:4326").total_bounds[[1, 3]].mean())
+    assert mercator.area[0] / 1e6 == pytest.approx(1 / np.cos(latitude) ** 2, rel=0.01)
+
+
+def test_areas_by_hand(tmp_path):
+    indices = np.array([[0, 0, 1, 255], [0, 1, 1, 255]], np.uint8)
+    path = write_map(tmp_path / "m.tif", indices, "EPSG:32640", from_origin(EAST, NORTH, 100, 100))
+    table = maps.areas(path)
+    assert list(table.columns) == ["class", "hectares", "share"]
+    assert table["hectares"].tolist() == pytest.approx([3, 3], rel=1e-3)
+    assert table["share"].tolist() == pytest.approx([0.5, 0.5])
+    shapes = maps.polygons(path)
+    assert len(shapes) == 2 and shapes.crs == "EPSG:32640" and shapes.area.sum() == 60_000
+    by_shape = maps.areas(shapes)
+    assert by_shape["hectares"].tolist() == pytest.approx([3, 3], rel=1e-3)
+
+
+def test_classes_carry_their_names(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    path = scenes.predict(Constant(), source, tmp_path / "map.tif", window=32)
+    assert maps.areas(path)["class"].tolist() == ["Road"]
+    assert maps.areas(path)["hectares"][0] == pytest.approx(40 * 60 * 0.25 / 10_000, rel=1e-3)
+    shapes = maps.polygons(path)
+    assert shapes["class"].tolist() == ["Road"]
+    assert tuple(shapes.total_bounds) == pytest.approx((326_000, 2_787_980, 326_030, 2_788_000))
+
+
+def test_without_a_crs_there_are_pixels_and_no_hectares(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)), crs=None)
+    path = scenes.predict(Constant(), source, tmp_path / "map.tif", window=32)
+    with pytest.warns(UserWarning, match="no CRS"):
+        table = maps.areas(path)
+    assert table["pixels"].tolist() == [2400] and "hectares" not in table
+
+
+def axes_over(bounds):
+    """Return axes that show bounds (west, east, south, north)."""
+    _, ax = plt.subplots()
+    ax.axis(bounds)
+    return ax
+
+
+def test_a_dead_provider_gives_way_to_the_offline_map(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
+    city = tmp_path / "sample" / "city"
+    city.mkdir(parents=True)
+    write(city / "basemap.tif", np.full((3, 100, 100), 200, np.uint8))
+    bounds = (326_000, 326_050, 2_787_950, 2_788_000)
+    ax = axes_over(bounds)
+    said = maps.add_basemap(ax, "EPSG:32640", "http://127.0.0.1:9/{z}/{x}/{y}.png")
+    assert "offline" in said and ax.axis() == pytest.approx(bounds)
+    assert any("offline" in text.get_text() for text in ax.texts) and ax.images
+
+
+def test_a_raster_serves_as_basemap(tmp_path):
+    path = write(tmp_path / "base.tif", np.full((3, 100, 100), 200, np.uint8))
+    ax = axes_over((326_000, 326_050, 2_787_950, 2_788_000))
+    assert maps.add_basemap(ax, "EPSG:32640", path) == str(path) and ax.images
+
+
+@pytest.fixture
+def provider():
+    """A tile server on loopback, over the real street-map tiles; skips where they are missing."""
+    import functools
+    import http.server
+    import os
+    import threading
+    from pathlib import Path
+
+    here = Path(__file__).resolve().parents[2] / "shared" / "data"
+    tiles = Path(os.environ.get("SEGKIT_DATA") or here) / "xyz_dubai"
+    if not tiles.exists():
+        pytest.skip("no street-map tiles here: set SEGKIT_DATA")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tiles))
+    handler.log_message = lambda *args: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{{z}}/{{x}}/{{y}}.png"
+        server.shutdown()
+
+
+def test_tiles_of_a_provider_are_drawn(provider):
+    lon_lat = geopandas.GeoSeries.from_xy([54.0, 56.5], [24.0, 26.0], crs="EPSG:4326")
+    west, south, east, north = lon_lat.to_crs("EPSG:3857").total_bounds
+    ax = axes_over((west, east, south, north))
+    assert maps.add_basemap(ax, "EPSG:3857", provider) == provider
+    assert ax.images[0].get_array().std() > 0

@@ -1,0 +1,145 @@
+"""Cutting, gluing, splitting."""
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segkit import classes, datasets, patches, store
+
+sizes = st.integers(1, 40)
+overlaps = st.floats(0, 0.99)
+
+
+@given(sizes, sizes, sizes, overlaps, st.sampled_from([(), (3,)]))
+@settings(max_examples=200)
+def test_unpatchify_gives_every_image_back(height, width, size, overlap, channels):
+    count = height * width * int(np.prod(channels))
+    image = np.arange(count, dtype=np.int64).reshape(height, width, *channels)
+    grid = patches.patchify(image, size, overlap)
+    assert grid.shape[2:4] == (size, size)
+    assert np.array_equal(patches.unpatchify(grid, image.shape, overlap), image)
+
+
+@given(sizes, sizes, overlaps)
+def test_starts_cover_every_pixel_and_stay_inside(length, size, overlap):
+    covered = np.zeros(max(length, size), bool)
+    for start in patches.starts(length, size, overlap):
+        assert start == 0 or start + size <= length
+        covered[start : start + size] = True
+    assert covered.all()
+
+
+def test_by_hand():
+    assert patches.starts(700, 256) == [0, 256, 444]
+    assert patches.starts(700, 256, edges="drop") == [0, 256]
+    assert patches.starts(10, 4, overlap=0.5) == [0, 2, 4, 6]
+    assert patches.starts(3, 4, edges="drop") == []
+    grid = patches.patchify(np.arange(16).reshape(4, 4), 2)
+    assert grid[0, 1].tolist() == [[2, 3], [6, 7]]
+
+
+@pytest.mark.parametrize("arguments", [(4, 0), (4, 2, 1.0), (4, 2, -0.1), (4, 2, 0, "crop")])
+def test_impossible_cuts_are_refused(arguments):
+    with pytest.raises(ValueError, match="overlap"):
+        patches.starts(*arguments)
+
+
+def test_unpatchify_refuses_a_wrong_grid():
+    with pytest.raises(ValueError, match="2×2"):
+        patches.unpatchify(np.zeros((1, 2, 4, 4)), (8, 8))
+
+
+def test_every_patch_is_its_window(tiles_h5, patches_h5):
+    with h5py.File(patches_h5) as file:
+        for i in range(0, len(file["row"]), 7):
+            tile = file["tile"].asstr()[i]
+            image, mask = store.read(tiles_h5, tile, file["row"][i], file["column"][i], 32, 32)
+            assert np.array_equal(file["images"][i], image)
+            assert np.array_equal(file["masks"][i], mask)
+
+
+def test_a_small_tile_is_filled_up_and_ignored(tiles_h5, tmp_path):
+    path = patches.cut(tiles_h5, tmp_path / "big.h5", size=96)
+    height, width = store.index(tiles_h5).loc["tile1_part001", ["height", "width"]]
+    with h5py.File(path) as file:
+        first = list(file["tile"].asstr()[:]).index("tile1_part001")
+        mask = file["masks"][first]
+    assert (mask[height:] == 5).all() and (mask[:, width:] == 5).all()
+    image, truth = store.read(tiles_h5, "tile1_part001")
+    assert np.array_equal(mask[:height, :width], truth)
+    with pytest.raises(ValueError, match="keep"):
+        patches.cut(tiles_h5, tmp_path / "none.h5", size=96, edges="drop")
+    assert not (tmp_path / "none.h5").exists()
+
+
+def test_the_real_tiles_give_1305_patches_and_lose_no_pixel(real_tiles_h5, tmp_path):
+    dropped = patches.cut(real_tiles_h5, tmp_path / "drop.h5", edges="drop")
+    with h5py.File(dropped) as file:
+        assert file["images"].shape == (1305, 256, 256, 3)
+    kept = patches.cut(real_tiles_h5, tmp_path / "keep.h5")
+    listed = store.index(real_tiles_h5)
+    seen = {name: np.zeros((t.height, t.width), bool) for name, t in listed.iterrows()}
+    with h5py.File(kept) as file:
+        places = zip(file["tile"].asstr()[:], file["row"][:], file["column"][:], strict=True)
+        for name, row, column in places:
+            seen[name][row : row + 256, column : column + 256] = True
+    assert len(seen) == 72 and all(covered.all() for covered in seen.values())
+
+
+def test_the_real_tiles_come_back_bit_for_bit(real_tiles_h5):
+    for name in store.index(real_tiles_h5).index[::9]:
+        for array in store.read(real_tiles_h5, name):
+            grid = patches.patchify(array, 256, 0.3)
+            assert np.array_equal(patches.unpatchify(grid, array.shape, 0.3), array)
+
+
+def test_parts_1_to_7_train_8_validates_9_tests(patches_h5):
+    found = {subset: patches.tiles(patches_h5, subset) for subset in patches.SUBSETS}
+    assert {name[-1] for name in found["train"]} == set("1234567")
+    assert {name[-1] for name in found["validation"]} == {"8"}
+    assert {name[-1] for name in found["test"]} == {"9"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("by", "unit"), [("tile-part", "tile"), ("tile", "group")])
+def test_no_unit_is_on_two_sides(patches_h5, by, unit, seed):
+    patches.split(patches_h5, by=by, seed=seed)
+    with h5py.File(patches_h5) as file:
+        subset, units = file[f"splits/{by}"][:], file[unit].asstr()[:]
+    sides = [set(units[subset == side]) for side in range(3)]
+    assert all(sides) and not sides[0] & sides[1] and not (sides[0] | sides[1]) & sides[2]
+    patches.split(patches_h5, by="tile-part", seed=0)
+
+
+def test_split_by_patch_keeps_the_fractions_and_the_seed(patches_h5):
+    table = patches.split(patches_h5, by="patch", fractions=(0.8, 0.2, 0), seed=4)
+    assert table["patches"]["test"] == 0
+    assert abs(table["patches"]["validation"] / table["patches"].sum() - 0.2) < 0.01
+    first = patches.members(patches_h5, "train", "patch")
+    patches.split(patches_h5, by="patch", fractions=(0.8, 0.2, 0), seed=4)
+    assert np.array_equal(patches.members(patches_h5, "train", "patch"), first)
+    with pytest.raises(ValueError, match="every image"):
+        patches.tiles(patches_h5, "train", "patch")
+
+
+def test_impossible_splits_are_refused(patches_h5):
+    with pytest.raises(ValueError, match="choose one of"):
+        patches.split(patches_h5, by="random")
+    with pytest.raises(ValueError, match="sum to 1"):
+        patches.split(patches_h5, fractions=(0.5, 0.1, 0.1))
+    with pytest.raises(KeyError, match="subset"):
+        patches.members(patches_h5, "holdout")
+
+
+def test_images_without_parts_are_split_among_all(tmp_path):
+    from conftest import write_pair
+
+    for i in range(10):
+        rgb_mask = classes.DUBAI.encode(np.zeros((8, 8), np.uint8))
+        write_pair(tmp_path, f"img{i}", np.zeros((8, 8, 3), np.uint8), rgb_mask)
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,60,16,152\nroad,110,193,228\n")
+    data = datasets.find(str(tmp_path))
+    path = patches.cut(store.build(data, tmp_path / "t.h5"), tmp_path / "p.h5", size=8)
+    assert patches.split(path)["patches"].tolist() == [6, 2, 2]

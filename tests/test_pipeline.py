@@ -1,0 +1,62 @@
+"""Batches and crops: right pixels, moved together, the same for a seed."""
+
+import numpy as np
+import pytest
+
+from segkit import patches, pipeline, store
+
+
+def test_augment_moves_image_and_mask_together():
+    mask = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    image = 100 + np.repeat(mask[..., None], 3, axis=-1).astype(np.float32)
+    seen = set()
+    for seed in range(40):
+        turned, moved = pipeline.augment(image, mask, np.random.default_rng(seed))
+        order = np.argsort(turned[..., 0], axis=None, kind="stable")
+        assert np.array_equal(moved.ravel()[order], np.sort(mask, axis=None))
+        assert turned.min() >= 0 and turned.max() <= 255
+        seen.add(moved.tobytes())
+    assert len(seen) == 8
+
+
+def test_batches_read_each_patch_of_the_subset_once(patches_h5):
+    found = patches.members(patches_h5, "test")
+    data = pipeline.batches(patches_h5, "test", batch_size=5)
+    images, masks = zip(*data, strict=True)
+    with store.opened(patches_h5, patches.FORMAT) as file:
+        assert np.array_equal(np.concatenate(masks), file["masks"][found])
+        assert np.array_equal(np.concatenate(images), file["images"][found].astype(np.float32))
+    assert int(data.cardinality()) == len(images)
+
+
+def test_a_split_that_was_not_made_is_named(patches_h5):
+    with pytest.raises(KeyError, match="patches.split"):
+        pipeline.batches(patches_h5, "train", 4, split="half")
+
+
+def test_crops_are_windows_of_the_chosen_tiles(tiles_h5):
+    ids = ["tile1_part001", "tile2_part003"]
+    data = pipeline.crops(tiles_h5, ids, 32, 6, augment=False, seed=1)
+    images, masks = next(iter(data.take(1)))
+    assert images.shape == (6, 32, 32, 3) and masks.shape == (6, 32, 32)
+    tiles = [store.read(tiles_h5, name)[0] for name in ids]
+    windows = [np.lib.stride_tricks.sliding_window_view(t, (32, 32, 3)) for t in tiles]
+    for image in images.numpy():
+        assert any((w == image).all(axis=(-3, -2, -1)).any() for w in windows)
+
+
+def test_crops_follow_the_seed(tiles_h5):
+    first, same, other = (
+        next(iter(pipeline.crops(tiles_h5, ["tile1_part001"], 32, 4, seed=s).take(1)))[0].numpy()
+        for s in (0, 0, 1)
+    )
+    assert np.array_equal(first, same) and not np.array_equal(first, other)
+
+
+def test_impossible_crops_are_refused(tiles_h5):
+    with pytest.raises(ValueError, match="smaller than a crop"):
+        pipeline.crops(tiles_h5, ["tile1_part001"], 96, 4)
+    with pytest.raises(ValueError, match="no such tiles"):
+        pipeline.crops(tiles_h5, ["atlantis"], 32, 4)
+    with pytest.raises(ValueError, match="empty"):
+        pipeline.crops(tiles_h5, [], 32, 4)

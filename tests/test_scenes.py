@@ -1,0 +1,138 @@
+"""Whole scenes: every pixel, right place, right class."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from segkit import scenes
+from segkit.classes import DUBAI
+
+
+class ByColor:
+    """A model that answers the class that the first band names; other bands must be equal."""
+
+    scheme, input_shape = DUBAI, (None, None, None, 3)
+
+    def predict_on_batch(self, images):
+        assert images.shape[1] == images.shape[2] and images.shape[-1] == 3
+        return np.eye(6, dtype=np.float32)[np.rint(images[..., 0]).astype(int) % 6]
+
+
+class Constant(ByColor):
+    """A model that always answers Road."""
+
+    def predict_on_batch(self, images):
+        return np.broadcast_to(np.eye(6, dtype=np.float32)[2], (*images.shape[:3], 6))
+
+
+def write(path, array, crs="EPSG:32640", **more):
+    """Write (bands, H, W) as a GeoTIFF with pixels of half a meter."""
+    bands, height, width = array.shape
+    place = from_origin(326_000, 2_788_000, 0.5, 0.5) if crs else None
+    profile = {"count": bands, "height": height, "width": width, "dtype": array.dtype}
+    with rasterio.open(path, "w", "GTiff", crs=crs, transform=place, **profile, **more) as raster:
+        raster.write(array)
+    return path
+
+
+def scene_of(shape, seed=0):
+    """Return (3, H, W) uint8 with classes in all bands."""
+    classes = np.random.default_rng(seed).integers(0, 6, shape).astype(np.uint8)
+    return np.stack([classes] * 3)
+
+
+def test_blending_weights_never_vanish():
+    for size in (2, 32, 256):
+        weight = scenes.blending_window(size)
+        assert (
+            weight.min() > 0 and np.allclose(weight, weight.T) and np.allclose(weight, weight[::-1])
+        )
+
+
+SHAPES = [(333, 217), (64, 64), (1, 100), (100, 1), (20, 30), (65, 129)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 0.5])
+def test_a_model_that_reads_classes_gives_them_back_to_the_border(tmp_path, shape, overlap):
+    array = scene_of(shape)
+    source = write(tmp_path / "scene.tif", array)
+    target = scenes.predict(ByColor(), source, tmp_path / "map.tif", window=64, overlap=overlap)
+    with rasterio.open(target) as found, rasterio.open(source) as scene:
+        assert np.array_equal(found.read(1), array[0])
+        assert (found.crs, found.transform, found.shape) == (scene.crs, scene.transform, shape)
+        assert found.nodata == scenes.NODATA
+        assert found.colormap(1)[2] == (*DUBAI.colors[2], 255)
+    assert scenes.scheme_of(target) == DUBAI
+
+
+def test_a_constant_model_gives_a_constant_map(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((150, 333)))
+    target = scenes.predict(Constant(), source, tmp_path / "map.tif", window=64, tta=True)
+    with rasterio.open(target) as found:
+        assert (found.read(1) == 2).all()
+
+
+def test_turns_and_flips_are_undone(tmp_path):
+    array = scene_of((70, 90))
+    source = write(tmp_path / "scene.tif", array)
+    target = scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32, tta=True)
+    with rasterio.open(target) as found:
+        assert np.array_equal(found.read(1), array[0])
+
+
+def test_nodata_stays_nodata(tmp_path):
+    array = scene_of((80, 80)) % 5 + 1
+    array[:, 30:50, 10:40] = 0
+    source = write(tmp_path / "scene.tif", array, nodata=0)
+    with rasterio.open(scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)) as found:
+        mask = found.read(1)
+    assert np.array_equal(mask == scenes.NODATA, array[0] == 0)
+    assert np.array_equal(mask[mask != 255], array[0][mask != 255])
+
+
+def test_other_types_need_a_stated_scaling(tmp_path):
+    array = (scene_of((40, 40)).astype(np.float32)) * 10
+    source = write(tmp_path / "scene.tif", array)
+    with pytest.raises(ValueError, match="float32.*scaling"):
+        scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
+    target = scenes.predict(
+        ByColor(), source, tmp_path / "map.tif", window=32, scaling=(0, 2550), bands=(3, 2, 1)
+    )
+    with rasterio.open(target) as found:
+        assert np.array_equal(found.read(1), (array[0] / 10).astype(np.uint8))
+
+
+def test_wrong_input_is_refused_and_leaves_no_file(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 40))[:2])
+    with pytest.raises(ValueError, match="bands.*of 2"):
+        scenes.predict(ByColor(), source, tmp_path / "map.tif")
+    source = write(tmp_path / "scene.tif", scene_of((40, 40)))
+    with pytest.raises(ValueError, match="multiple of 32"):
+        scenes.predict(ByColor(), source, tmp_path / "map.tif", window=100)
+
+    class Broken(ByColor):
+        def predict_on_batch(self, images):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scenes.predict(Broken(), source, tmp_path / "map.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
+
+
+@pytest.mark.parametrize("name", ["m_4709963_se_14_1_20140720.tif", "RGB.byte.tif"])
+def test_real_scenes_keep_their_place(name, tmp_path):
+    import os
+    from pathlib import Path
+
+    here = Path(__file__).resolve().parents[2] / "shared" / "data"
+    source = Path(os.environ.get("SEGKIT_DATA") or here) / "scenes" / name
+    if not source.exists():
+        pytest.skip(f"{name} is not here: set SEGKIT_DATA")
+    target = scenes.predict(Constant(), source, tmp_path / "map.tif", window=256, overlap=0)
+    with rasterio.open(target) as found, rasterio.open(source) as scene:
+        assert (found.crs, found.transform, found.shape) == (
+            scene.crs, scene.transform, scene.shape,
+        )  # fmt: skip
+        assert np.array_equal(found.read(1) == 2, scene.dataset_mask() > 0)

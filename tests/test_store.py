@@ -1,0 +1,102 @@
+"""Tiles in HDF5: exact, atomic, refused when broken."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from conftest import dubai_tree
+from PIL import Image
+
+from segkit import datasets, store
+
+
+def test_the_store_holds_what_the_files_hold(tree, tiles_h5):
+    data = datasets.find("dubai", tree)
+    for tile in data.tiles[::5]:
+        image, mask, _ = data.read(tile)
+        stored = store.read(tiles_h5, tile.id)
+        assert np.array_equal(stored[0], image) and np.array_equal(stored[1], mask)
+
+
+def test_a_window_is_a_slice(tiles_h5):
+    image, mask = store.read(tiles_h5, "tile1_part001")
+    window = store.read(tiles_h5, "tile1_part001", row=7, column=11, height=20, width=30)
+    assert np.array_equal(window[0], image[7:27, 11:41])
+    assert np.array_equal(window[1], mask[7:27, 11:41])
+    with pytest.raises(IndexError, match="leaves the tile"):
+        store.read(tiles_h5, "tile1_part001", row=50, height=20)
+    with pytest.raises(KeyError, match="tile9"):
+        store.read(tiles_h5, "tile9")
+
+
+def test_attributes_and_index(tiles_h5):
+    listed = store.index(tiles_h5)
+    assert len(listed) == 27 and set(listed["group"]) == {"Tile 1", "Tile 2", "Tile 3"}
+    with h5py.File(tiles_h5) as file:
+        assert set(file["tiles/tile1_part001"].attrs) >= {"group", "crs", "transform", "source"}
+        assert len(file.attrs["fingerprint"]) == 16
+
+
+def test_the_fingerprint_follows_the_pixels(tmp_path):
+    data = datasets.find("dubai", dubai_tree(tmp_path, tiles=1, parts=3))
+    prints = []
+    for change in (0, 0, 1):
+        image = np.array(Image.open(data.tiles[0].image))
+        image[0, 0, 0] ^= change
+        Image.fromarray(image).save(data.tiles[0].image)
+        with h5py.File(store.build(data, tmp_path / "tiles.h5")) as file:
+            prints.append(file.attrs["fingerprint"])
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_georeference_is_kept(tmp_path):
+    data = datasets.find("sample", tmp_path)
+    crs, transform = datasets.georeference(data.tiles[0].image)
+    assert crs == "EPSG:32640" and transform[0] == 0.5
+
+
+def test_a_failed_build_leaves_the_old_store(tmp_path):
+    data = datasets.find("dubai", dubai_tree(tmp_path, tiles=1, parts=3))
+    path = store.build(data, tmp_path / "out" / "tiles.h5")
+    before = path.read_bytes()
+    data.tiles[2].mask.write_bytes(b"")
+    with pytest.raises(datasets.DatasetError):
+        store.build(data, path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["tiles.h5"]
+
+
+def test_a_build_killed_at_any_moment_leaves_the_old_store_or_the_new(tmp_path, tree):
+    path = tmp_path / "tiles.h5"
+    old = store.build(datasets.find("dubai", dubai_tree(tmp_path, 1, 3)), path).read_bytes()
+    code = f"""
+from segkit import datasets, store
+print("go", flush=True)
+for _ in range(1000):
+    store.build(datasets.find("dubai", {str(tree)!r}), {str(path)!r})
+"""
+    for pause in (0.01, 0.05, 0.13):
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(pause)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        assert path.read_bytes() == old or len(store.index(path)) == 27
+    store.build(datasets.find("dubai", tree), path)
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["tiles.h5"]
+
+
+def test_what_is_no_whole_store_is_refused(tmp_path, tiles_h5, patches_h5):
+    cut_off = tmp_path / "cut.h5"
+    cut_off.write_bytes(tiles_h5.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="store.build"):
+        store.index(cut_off)
+    with pytest.raises(ValueError, match="format"):
+        store.index(patches_h5)
+    with pytest.raises(FileNotFoundError, match="store.build"):
+        store.index(tmp_path / "none.h5")
