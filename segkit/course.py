@@ -202,20 +202,24 @@ MAKERS = {
 }
 
 
-def run(notebooks: list[Path], target: Path) -> None:
+def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
     """Execute notebooks in order, and say which one runs and how long it took.
 
     Args:
         notebooks: which ones.
-        target: folder for the executed notebooks; the notebooks' own folder to renew them.
+        folder: where the executed notebooks go, under their names within `notebooks/`.
+
+    Returns:
+        One row per notebook: its name and the seconds it took.
     """
     import nbformat
     from nbclient import NotebookClient
 
-    began = time.perf_counter()
+    times = {}
     for number, path in enumerate(notebooks, 1):
-        print(f"[{number}/{len(notebooks)}] {path.stem} … ", end="", flush=True)
-        started = time.perf_counter()
+        name = path.relative_to(REPOSITORY / "notebooks")
+        print(f"[{number}/{len(notebooks)}] {name.with_suffix('')} … ", end="", flush=True)
+        began = time.perf_counter()
         notebook = nbformat.read(path, as_version=4)
         client = NotebookClient(
             notebook,
@@ -227,15 +231,18 @@ def run(notebooks: list[Path], target: Path) -> None:
         try:
             client.execute()
         finally:
-            _tidy(notebook, target / "images" / f"{path.stem}.png")
-            with whole(target / path.name) as part:
+            _tidy(notebook, folder / "images" / f"{path.stem}.png", path.parent.name == "notebooks")
+            with whole(folder / name) as part:
                 nbformat.write(notebook, part)
-        print(f"{time.perf_counter() - started:.0f} s", flush=True)
-    print(f"all of them: {time.perf_counter() - began:.0f} s")
+        times[name.with_suffix("").as_posix()] = round(time.perf_counter() - began)
+        print(f"{times[name.with_suffix('').as_posix()]} s", flush=True)
+    print(f"all of them: {sum(times.values())} s")
+    return pd.Series(times, name="seconds").rename_axis("notebook").reset_index()
 
 
-def _tidy(notebook, picture: Path) -> None:
-    """Join streams, make stored pictures small, keep the last one as the title picture."""
+def _tidy(notebook, picture: Path, keep_last: bool) -> None:
+    """Join streams, make stored pictures small, and keep the last one as the title picture."""
+    last = b""
     for cell in notebook.cells:
         merged = []
         for output in cell.get("outputs", []):
@@ -246,10 +253,12 @@ def _tidy(notebook, picture: Path) -> None:
                 merged.append(output)
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _smaller(output.data["image/png"])
-                with whole(picture) as part:
-                    part.write_bytes(base64.b64decode(output.data["image/png"]))
+                last = base64.b64decode(output.data["image/png"])
         if "outputs" in cell:
             cell["outputs"] = merged
+    if keep_last and last:
+        with whole(picture) as part:
+            part.write_bytes(last)
 
 
 def _smaller(png: str) -> str:
@@ -263,13 +272,18 @@ def _smaller(png: str) -> str:
 def main() -> None:
     """Run all notebooks from the command line: `python -m segkit.course`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--renew", action="store_true", help="write the outputs into notebooks/")
-    options = parser.parse_args()
+    parser.add_argument("--renew", action="store_true", help="store the outputs in notebooks/")
     os.environ["SEGKIT_PROGRESS"] = "0"
+    print(stamp())
+    if parser.parse_args().renew:
+        solutions = [path.parent / "solutions" / path.name for path in NOTEBOOKS]
+        times = run([*NOTEBOOKS, *solutions], REPOSITORY / "notebooks").assign(run=stamp())
+        times.to_csv(REPOSITORY / "benchmarks" / "results" / "notebooks.csv", index=False)
+        return
     folder = workspace()
-    run(NOTEBOOKS, REPOSITORY / "notebooks" if options.renew else folder / "notebooks")
+    run(NOTEBOOKS, folder / "notebooks")
     print("What the course made:")
-    for pattern in ("*.h5", "models/*.keras", "scores.csv", "maps/*", "notebooks"):
+    for pattern in ("*.h5", "models/*.keras", "models/*.json", "scores.csv", "maps/*", "notebooks"):
         for path in sorted(folder.glob(pattern)):
             print(f"  {shown(path)}")
 

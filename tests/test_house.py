@@ -232,7 +232,7 @@ def test_exercises_stand_word_for_word_beside_their_solutions(path):
 def test_a_notebook_has_its_anatomy(path):
     code, text = read(path)
     whole = "\n".join(cell.source for cell in text)
-    assert 20 <= len(code) <= 40
+    assert 15 <= len(code) <= 40
     for part in (
         "**You will**",
         "## Checkpoint",

@@ -127,7 +127,7 @@ def provider():
 
 
 def test_tiles_of_a_provider_are_drawn(provider):
-    lon_lat = geopandas.GeoSeries.from_xy([54.0, 56.5], [24.0, 26.0], crs="EPSG:4326")
+    lon_lat = geopandas.GeoSeries.from_xy([54.2, 55.8], [24.6, 25.4], crs="EPSG:4326")
     west, south, east, north = lon_lat.to_crs("EPSG:3857").total_bounds
     ax = axes_over((west, east, south, north))
     assert maps.add_basemap(ax, "EPSG:3857", provider) == provider
