@@ -57,7 +57,7 @@ class Profile:
     transfer_steps: int
 
 
-QUICK = Profile("quick", 16, 128, 16, 30, 4, 9, (2, 3), 8)
+QUICK = Profile("quick", 16, 128, 16, 30, 4, 9, (2, 2), 8)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200)
 
 

@@ -44,7 +44,7 @@ def polygons(map_tif: str | Path) -> geopandas.GeoDataFrame:
     with _opened(map_tif) as raster:
         indices, valid = raster.read(1), raster.read_masks(1)
         found = list(shapes(indices, mask=valid, transform=raster.transform))
-        crs = raster.crs
+        crs = raster.crs.to_string() if raster.crs else None
     names = _names(map_tif)
     rows = {
         "class": [names.get(int(value), str(int(value))) for _, value in found],

@@ -25,6 +25,8 @@ from segkit.classes import ClassScheme
 from segkit.files import shown, whole
 
 WEIGHT_DECAY = 1e-4
+# A last, smaller batch makes TensorFlow build its program once more; that is no news either.
+tf.get_logger().setLevel("ERROR")
 
 
 @dataclass(frozen=True)
