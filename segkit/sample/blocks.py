@@ -22,6 +22,7 @@ class Lots:
         along: float32 meters along the street nearest by.
         block: cells of the blocks.
         lot: cells of the lots.
+        home: row of the lot's block in the table of blocks, one for each row of `lot`.
         identity: int64, one for each row of `lot`, the same in every window.
         u, v: float32 meters from the middle of the lot, along its width and its depth.
         width, depth: float32 meters, one for each row of `lot`.
@@ -33,6 +34,7 @@ class Lots:
     along: np.ndarray
     block: Cells
     lot: Cells
+    home: np.ndarray
     identity: np.ndarray
     u: np.ndarray
     v: np.ndarray
@@ -59,7 +61,7 @@ def planned(u: np.ndarray, v: np.ndarray, style: Quarter, key: int) -> Lots:
         key: of the quarter.
     """
     length, width = style.block
-    column, row = (np.floor(axis / size).astype(np.int64) for axis, size in ((u, length), (v, width)))
+    column, row = np.floor(u / length).astype(np.int64), np.floor(v / width).astype(np.int64)
     cells = Cells(row, column)
     rows, columns = cells.coordinates()
     left, right = (_margin(style, key, rows, columns + step, 0) for step in (0, 1))
@@ -99,7 +101,7 @@ def _lots_in_rows(style, cells, a, b, inside, along, half_u, half_v, middle_u, m
     lot_middle_u = ((ps + 0.5) * lot_u[blocks] - half_u[blocks]).astype(np.float32)
     lot_middle_v = ((qs + 0.5) * lot_v[blocks] - half_v[blocks]).astype(np.float32)
     return Lots(
-        inside, along, cells, lot, _identity(cells, blocks, ps, qs),
+        inside, along, cells, lot, blocks, _identity(cells, blocks, ps, qs),
         a - lot.of(lot_middle_u), b - lot.of(lot_middle_v),
         lot_u[blocks], lot_v[blocks],
         middle_u[blocks] + lot_middle_u, middle_v[blocks] + lot_middle_v, middle_u, middle_v,
@@ -154,8 +156,9 @@ def _nearest_border(u, v, site_u, site_v, home, row_step, style):
 def _turned_lots(u, v, style: Quarter, key: int, block: Cells, inside, along) -> Lots:
     rows, columns = block.coordinates()
     site_u, site_v = _sites(rows, columns, style, key)
-    turns = np.array([rotation(k) for k in range(_TURNS)])
-    cosine, sine = turns.astype(np.float32)[(hashed(key + 3, rows, columns) % np.uint64(_TURNS)).astype(int)].T
+    turns = np.array([rotation(k) for k in range(_TURNS)], np.float32)
+    turn = hashed(key + 3, rows, columns) % np.uint64(_TURNS)
+    cosine, sine = turns[turn.astype(np.intp)].T
     du, dv = u - block.of(site_u), v - block.of(site_v)
     c, s = block.of(cosine), block.of(sine)
     a, b = c * du + s * dv, c * dv - s * du
@@ -163,10 +166,11 @@ def _turned_lots(u, v, style: Quarter, key: int, block: Cells, inside, along) ->
     p, q = np.floor(a / width).astype(np.int64), np.floor(b / depth).astype(np.int64)
     lot = Cells(block.row, p, q)
     blocks, ps, qs = lot.coordinates()
-    middle_a, middle_b = (((n + 0.5) * size).astype(np.float32) for n, size in ((ps, width), (qs, depth)))
+    middle_a = ((ps + 0.5) * width).astype(np.float32)
+    middle_b = ((qs + 0.5) * depth).astype(np.float32)
     c, s = cosine[blocks], sine[blocks]
     return Lots(
-        inside, along, block, lot, _identity(block, blocks, ps, qs),
+        inside, along, block, lot, blocks, _identity(block, blocks, ps, qs),
         a - lot.of(middle_a), b - lot.of(middle_b),
         np.full(len(blocks), width, np.float32), np.full(len(blocks), depth, np.float32),
         site_u[blocks] + c * middle_a - s * middle_b, site_v[blocks] + s * middle_a + c * middle_b,

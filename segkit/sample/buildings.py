@@ -12,6 +12,7 @@ from .surface import Material as M
 _PARAPET = 0.7  # meters
 _WALL = 0.5  # meters, garden wall
 _UNIT = 3.0  # meters, one unit of machinery on a roof
+_MACHINE = 1.2  # meters high
 _RIB = 1.6  # meters between the ribs of a metal roof
 _SKYLIGHT_STEP = 11.0  # meters between skylights
 _STAIRWELL = 2.6  # meters, height of a house on the roof
@@ -91,17 +92,17 @@ def _relief(lots, chance, du, dv, half_u, half_v, style: Quarter, sun) -> np.nda
 def _on_the_roof(lots, canvas, inside, edge, height, chance, du, dv, key) -> None:
     """Add parapets, stairwells and machinery."""
     rim = inside & (edge > -_PARAPET)
-    canvas.tone[rim] *= 1.14
+    canvas.shadow(rim, 1.14)
     x, y = np.floor(du / _UNIT).astype(np.int64), np.floor(dv / _UNIT).astype(np.int64)
     own = lots.lot.of((chance >> np.uint64(40)).astype(np.int64))
     unit = uniform(hashed(key + 105, x + own, y))
     machine = inside & (edge < -1.5) & (unit < 0.10)
-    canvas.tone[machine] *= np.where(unit[machine] < 0.05, 0.72, 1.2)
-    canvas.height[machine] += 1.2
+    canvas.shadow(machine, np.where(unit < 0.05, 0.72, 1.2))
+    np.add(canvas.height, np.float32(_MACHINE), out=canvas.height, where=machine)
     stair_u, stair_v = (lots.lot.of(8 * uniform(chance, f) - 4) for f in (2, 3))
     stair = inside & (np.abs(du - stair_u) < 2.4) & (np.abs(dv - stair_v) < 3.0)
-    canvas.height[stair] += _STAIRWELL
-    canvas.tone[stair] *= 1.05
+    np.add(canvas.height, np.float32(_STAIRWELL), out=canvas.height, where=stair)
+    canvas.shadow(stair, 1.05)
 
 
 def _for_leisure(lots: Lots, canvas: Canvas, where: np.ndarray, key: int) -> None:
@@ -132,8 +133,7 @@ def gardens(lots: Lots, canvas: Canvas, style: Quarter, key: int, field: Field, 
     canvas.paint(green, M.LAWN, tone)
     _for_leisure(lots, canvas, lived_in, key)
     if not style.grown and not style.ribbed:
-        to_wall = np.minimum(
-            lots.lot.of(lots.width / 2) - np.abs(lots.u), lots.lot.of(lots.depth / 2) - np.abs(lots.v)
-        )
+        beside = lots.lot.of(lots.width / 2) - np.abs(lots.u)
+        to_wall = np.minimum(beside, lots.lot.of(lots.depth / 2) - np.abs(lots.v))
         wall = lived_in & ((to_wall < _WALL) | (np.abs(lots.inside - 1.2) < _WALL))
         canvas.paint(wall, M.WALL, 0.95, height=1.8)

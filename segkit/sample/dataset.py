@@ -12,7 +12,7 @@ from .city import CITY, CRS, City
 from .scene import paint, render, transform
 from .surface import Material as M
 
-VERSION = 2
+VERSION = 5
 FOLDER = "Semantic segmentation dataset"
 NAMES = ("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled")
 PALETTE = np.array(
@@ -63,7 +63,7 @@ def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path
         return folder
     if folder.exists() and _stamp(folder) is None and any(folder.iterdir()):
         raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
-    part = folder.with_name(folder.name + ".part")
+    part, old = (folder.with_name(folder.name + suffix) for suffix in (".part", ".old"))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
@@ -71,10 +71,13 @@ def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path
         files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
         text = json.dumps({**stamp, "crs": CRS, "files": files}, indent=1)
         (part / "sample.json").write_text(text, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
@@ -88,9 +91,10 @@ def _stamp(folder: Path) -> dict | None:
 
 
 def _write_all(folder: Path, city: City, progress: bool) -> None:
-    jobs = [(_write_part, folder / FOLDER, tile, part, city)
-            for tile in range(1, len(SIZES) + 1) for part in range(1, PARTS * PARTS + 1)]  # fmt: skip
-    jobs = [(_write_scene, folder / "scene", city), (_write_map, folder / "basemap.tif", city), *jobs]
+    jobs = [(_write_scene, folder / "scene", city), (_write_map, folder / "basemap.tif", city)]
+    for tile in range(1, len(SIZES) + 1):
+        for part in range(1, PARTS * PARTS + 1):
+            jobs.append((_write_part, folder / FOLDER, tile, part, city))
     with ThreadPoolExecutor(_WORKERS) as pool:
         running = [pool.submit(*job) for job in jobs]
         try:
@@ -148,8 +152,7 @@ def _georeference(path: Path, row: int, column: int, city: City) -> None:
     from rasterio.crs import CRS as ReferenceSystem
 
     t = transform(row, column, city)
-    middle = t * (0.5, 0.5)
-    lines = (t.a, t.d, t.b, t.e, *middle)
+    lines = (t.a, t.d, t.b, t.e, t.c + t.a / 2, t.f + t.e / 2)  # middle of the first pixel
     path.with_suffix(".jgw").write_text("".join(f"{v:.10f}\n" for v in lines), encoding="ascii")
     wkt = ReferenceSystem.from_string(CRS).to_wkt().replace('"', "&quot;")
     path.with_name(path.name + ".aux.xml").write_text(
@@ -191,11 +194,10 @@ def _write_map(path: Path, city: City) -> None:
     bands = np.empty((3, _MAP_SIZE, _MAP_SIZE), np.uint8)
     for top in range(0, _MAP_SIZE, _MAP_BLOCK):
         for left in range(0, _MAP_SIZE, _MAP_BLOCK):
-            x, y = west + steps[None, left : left + _MAP_BLOCK], north + steps[top : top + _MAP_BLOCK, None]
+            rows, columns = slice(top, top + _MAP_BLOCK), slice(left, left + _MAP_BLOCK)
+            x, y = west + steps[None, columns], north + steps[rows, None]
             canvas = paint(x, y, city, furnished=False)
-            bands[:, top : top + _MAP_BLOCK, left : left + _MAP_BLOCK] = np.moveaxis(
-                table[canvas.material], -1, 0
-            )
+            bands[:, rows, columns] = np.moveaxis(table[canvas.material], -1, 0)
     east, northing = city.origin
     place = affine.Affine(_MAP_PIXEL, 0, east + west, 0, -_MAP_PIXEL, northing - north)
     _write_raster(path, bands, place)

@@ -15,6 +15,7 @@ _STALL_ROWS = 17.0  # meters: two rows of spaces and the way between them
 _COLUMN_STEP = 5.0  # meters between columns of a building in the making
 _BOX = (6.4, 2.6)  # meters, a shipping container and the gap beside it
 _RIPPLE = 3.0  # meters
+_WET = 5.0  # meters from the water
 _BEACH = 26.0  # meters
 _QUAY = 6.0  # meters
 _BERTH = 52.0  # meters
@@ -33,7 +34,7 @@ def sand(canvas: Canvas, x: np.ndarray, y: np.ndarray, shore: np.ndarray, seed: 
     light = np.zeros_like(relief)
     light[1:, 1:] = relief[1:, 1:] - relief[:-1, :-1]
     step = float(x[0, 1] - x[0, 0])
-    tone = 0.95 + 0.20 * patch + 0.07 * stain - light * np.float32(0.10 / step)
+    tone = 0.95 + 0.20 * patch + 0.07 * stain - light * np.float32(0.14 / step)
     canvas.tone[...] = tone
     canvas.warmth[...] = 13 * noise(x, y, 500, seed + 316) + 7 * patch
     ragged = 0.10 * relief + 0.07 * noise(x, y, 2.5, seed + 319)
@@ -41,13 +42,12 @@ def sand(canvas: Canvas, x: np.ndarray, y: np.ndarray, shore: np.ndarray, seed: 
     canvas.paint(stain + 0.6 * patch > 0.54, M.GRAVEL, 1.0 + 0.15 * relief)
     canvas.paint(stain - 0.7 * patch > 0.66, M.DARK_SOIL, 1.1 + 0.2 * relief)
     damp = noise(x, y, 75, seed + 326) + 0.3 * stain + ragged - (0.004 * shore).clip(0, 0.45)
-    canvas.paint(damp > 0.02, M.DAMP, 1 + 0.1 * relief)
+    canvas.paint(damp > 0.10, M.DAMP, 1 + 0.1 * relief)
     for salt, east, south in ((321, 0.25, 1.0), (323, 1.0, 0.3)):
         rut = np.abs(noise(x * east, y * south, 150, seed + salt) + 0.02 * stain)
-        canvas.tone[(rut < 0.022) & (rut > 0.008)] *= 0.90
+        canvas.shadow(np.abs(rut - 0.014) < 0.005, 0.86)
     canvas.paint(shore < _BEACH, M.SAND, 1.06 + 0.04 * relief)
-    wet = shore < 5
-    canvas.tone[wet] *= 0.8
+    canvas.shadow(shore < _WET, 0.8)
 
 
 def parks(lots: Lots, canvas: Canvas, where: np.ndarray, field: Field) -> None:

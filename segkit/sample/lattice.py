@@ -1,7 +1,7 @@
 """Chance that depends on the place alone: hashes of whole numbers, and noise made from them.
 
-Everything in the city is a function of world coordinates. Only +, −, ×, ÷ and the square root touch
-floating point numbers here, because these are rounded alike on every machine.
+Everything in the city is a function of world coordinates. Only +, −, ×, ÷ and the square root
+touch floating point numbers, because these are rounded alike on every machine.
 """
 
 import numpy as np
@@ -86,7 +86,10 @@ def _split(position: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _blend(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return a + (b - a) * weight
+    blend = b - a
+    blend *= weight
+    blend += a
+    return blend
 
 
 class Cells:
@@ -99,16 +102,18 @@ class Cells:
     def __init__(self, *indices: np.ndarray):
         """Take one whole number array (N,) for each dimension of the lattice."""
         self._low = [int(index.min()) for index in indices]
-        self._size = [int(index.max()) - low + 1 for index, low in zip(indices, self._low)]
+        self._size = [
+            int(index.max()) - low + 1 for index, low in zip(indices, self._low, strict=True)
+        ]
         flat = indices[0] - self._low[0]
-        for index, low, size in zip(indices[1:], self._low[1:], self._size[1:]):
+        for index, low, size in zip(indices[1:], self._low[1:], self._size[1:], strict=True):
             flat = flat * size + (index - low)
         self.row = flat.astype(np.intp)
 
     def coordinates(self) -> list[np.ndarray]:
         """Return the lattice coordinates of all rows, one int64 (rows,) per dimension."""
         grids = np.indices(self._size).reshape(len(self._size), -1)
-        return [grid + low for grid, low in zip(grids, self._low)]
+        return [grid + low for grid, low in zip(grids, self._low, strict=True)]
 
     def of(self, table: np.ndarray) -> np.ndarray:
         """Return for every pixel the value of its cell."""

@@ -48,7 +48,8 @@ def sites(x0: float, y0: float, x1: float, y1: float, city: City) -> list[Site]:
     y = (row + 0.5 + _JITTER * (2.0 * uniform(chance, 1) - 1)) * SPACING
     kind = kinds(x, y, uniform(chance, 2), city.seed)
     keys = (chance >> np.uint64(2)).astype(np.int64)
-    return [Site(*values) for values in zip(keys.tolist(), x.tolist(), y.tolist(), kind.tolist())]
+    columns = (values.tolist() for values in (keys, x, y, kind))
+    return [Site(*values) for values in zip(*columns, strict=True)]
 
 
 def kinds(x: np.ndarray, y: np.ndarray, chance: np.ndarray, seed: int) -> np.ndarray:
@@ -174,7 +175,7 @@ class _Borders:
 
 
 def _road_tables(near: list[Site], seed: int) -> tuple[np.ndarray, ...]:
-    """Return for each pair of sites rank and wear of the road between, and the side of the first."""
+    """Return for each pair of sites the road's rank, the first site's side, and the wear."""
     keys = np.array([s.key for s in near])
     low, high = np.minimum.outer(keys, keys), np.maximum.outer(keys, keys)
     chance = uniform(hashed(seed + 33, low, high))

@@ -26,7 +26,7 @@ _SIDEWALK = 1.6  # meters
 
 
 def main_roads(plan: Plan, canvas: Canvas, dry: np.ndarray, seed: int) -> None:
-    """Paint verges, lanes, medians, markings, roundabouts and cars; arrays (N,) of `plan.pixels`."""
+    """Paint the main roads with verges and cars; arrays (N,) as `plan.pixels`."""
     edge = _MEDIAN[plan.level] + _LANES[plan.level] * LANE
     paved = plan.level >= 2
     lane = plan.across - _MEDIAN[plan.level]
@@ -99,6 +99,5 @@ def tracks(lots: Lots, canvas: Canvas, where: np.ndarray) -> None:
     """Paint streets that are only graded sand between low banks (N,)."""
     track = where & (lots.inside < -_BANK)
     canvas.paint(track, M.TRACK, 1.0)
-    np.multiply(canvas.tone, 0.86, out=canvas.tone, where=where & (np.abs(lots.inside + _BANK) < 0.6))
-    rut = np.abs(np.abs(lots.inside + _BANK + 2.0) - 0.3) < 0.35
-    np.multiply(canvas.tone, 0.9, out=canvas.tone, where=track & rut)
+    canvas.shadow(where & (np.abs(lots.inside + _BANK) < 0.7), 0.76)
+    canvas.shadow(track & (np.abs(np.abs(lots.inside + _BANK + 2.0) - 0.3) < 0.4), 0.84)

@@ -5,15 +5,13 @@ import math
 import affine
 import numpy as np
 
-from . import blocks, buildings, grounds, plants, quarters, roads, sensor, water
-from .city import CITY, DESERT, HARBOR, City
-from .lattice import choose, hashed, noise, uniform
+from . import grounds, plants, quarters, roads, sensor, water
+from .city import CITY, City
+from .lattice import noise
 from .quarters import OPEN_SEA
+from .settlement import DRY, settle
 from .surface import Canvas
 
-_DRY = 3.0  # meters from the water to where anything is built
-_DOCKS = (30.0, 60.0)  # meters: blocks whose middle is so far inland, give or take, are docks
-_CLEAR_SHORE = 14.0  # meters between a house and the water
 _OPTICS = 6  # pixels that blur and a slipping outline reach
 _LARGEST = 512  # pixels: larger windows are rendered in parts of this size
 
@@ -21,8 +19,8 @@ _LARGEST = 512  # pixels: larger windows are rendered in parts of this size
 def transform(row: int, column: int, city: City = CITY) -> affine.Affine:
     """Return the affine transform from pixels of a window at (row, column) to EPSG:32640."""
     east, north = city.origin
-    corner = affine.Affine.translation(east + column * city.pixel, north - row * city.pixel)
-    return corner * affine.Affine.scale(city.pixel, -city.pixel)
+    left, top = east + column * city.pixel, north - row * city.pixel
+    return affine.Affine(city.pixel, 0.0, left, 0.0, -city.pixel, top)
 
 
 def render(
@@ -71,9 +69,7 @@ def _margins(city: City) -> tuple[int, int, int, int]:
     return tuple(around + max(0, step) for step in reach)
 
 
-def paint(
-    x: np.ndarray, y: np.ndarray, city: City, furnished: bool = True
-) -> Canvas:
+def paint(x: np.ndarray, y: np.ndarray, city: City, furnished: bool = True) -> Canvas:
     """Paint the exact ground truth of a grid.
 
     Args:
@@ -99,10 +95,10 @@ def paint(
         if site.kind != OPEN_SEA and len(pixels):
             part = canvas.take(pixels)
             place = np.take(plan_x, pixels), np.take(plan_y, pixels)
-            _settle(part, *place, _field(x, y, pixels, city), site, plan, city)
+            settle(part, *place, _field(x, y, pixels, city), site, plan.sites, city)
             canvas.put(pixels, part)
     roadside = canvas.take(plan.pixels)
-    firm = np.take((shore > _DRY) | bridged, plan.pixels)
+    firm = np.take((shore > DRY) | bridged, plan.pixels)
     roads.main_roads(plan, roadside, firm, city.seed)
     canvas.put(plan.pixels, roadside)
     if furnished:
@@ -112,75 +108,3 @@ def paint(
 
 def _field(x, y, pixels: np.ndarray, city: City) -> grounds.Field:
     return lambda size, salt: np.take(noise(x, y, size, city.seed + salt), pixels)
-
-
-def _settle(canvas: Canvas, x, y, field: grounds.Field, site: quarters.Site, plan: quarters.Plan, city: City):
-    """Build one quarter on its pixels: flat canvas and plan coordinates (N,)."""
-    style = city.quarters[site.kind]
-    dry = canvas.shore > _DRY
-    cosine, sine = blocks.rotation(site.key)
-    du, dv = (x - site.x).astype(np.float32), (y - site.y).astype(np.float32)
-    u, v = cosine * du + sine * dv, cosine * dv - sine * du
-    lay_out = blocks.grown if style.grown else blocks.planned
-    lots = lay_out(u, v, style, site.key)
-
-    def to_plan(east, south):
-        return site.x + cosine * east - sine * south, site.y + sine * east + cosine * south
-
-    use = _uses(lots, style, site)
-    if site.kind == HARBOR:
-        inland = quarters.on_land(*to_plan(lots.block_x, lots.block_y), city.seed)
-        use[np.abs(inland - _DOCKS[0]) < _DOCKS[1]] = _USES.index("basin")
-    lot_x, lot_y = to_plan(lots.x, lots.y)
-    clear = quarters.clearance(lot_x, lot_y, site, plan.sites) - np.maximum(lots.width, lots.depth) / 2
-    free = (clear > 27) & (quarters.on_land(lot_x, lot_y, city.seed) > _CLEAR_SHORE + lots.width / 2)
-    inside = lots.inside > 0
-    name = lots.block.of(use)
-    paved = name != _USES.index("empty") if site.kind == DESERT else np.True_
-    roads.streets(lots, canvas, dry & paved, style, site.key)
-    roads.tracks(lots, canvas, dry & ~paved)
-    built = free & (use[_block_row(lots)] == 0)
-    if built.any():
-        buildings.gardens(lots, canvas, style, site.key, field, built)
-        buildings.houses(lots, canvas, style, site.key, _sun(city, cosine, sine), built)
-    _fill(lots, canvas, inside, dry, name, field, site)
-
-
-_USES = ("built", "park", "empty", "site", "parking", "basin")
-
-
-def _uses(lots: blocks.Lots, style, site) -> np.ndarray:
-    """Choose a use for each block: uint8 index into `_USES`."""
-    odds = {_USES.index(name): odd for name, odd in style.uses.items()}
-    return choose(uniform(hashed(site.key + 5, *lots.block.coordinates())), odds)
-
-
-def _block_row(lots: blocks.Lots) -> np.ndarray:
-    """Return the row in the table of blocks for each row in the table of lots."""
-    return lots.lot.coordinates()[0]
-
-
-def _fill(lots, canvas, inside, dry, name, field, site) -> None:
-    """Cover the blocks that are not built on."""
-    park, building_site, parking, basin = (
-        inside & (name == _USES.index(use)) for use in ("park", "site", "parking", "basin")
-    )
-    park, building_site, parking = park & dry, building_site & dry, parking & dry
-    if basin.any():
-        grounds.basins(lots, canvas, basin, site.key)
-    if park.any():
-        grounds.parks(lots, canvas, park, field)
-    if building_site.any():
-        grounds.sites(lots, canvas, building_site, field, site.key)
-    if parking.any() and site.kind == HARBOR:
-        grounds.container_yards(lots, canvas, parking, site.key)
-    elif parking.any():
-        grounds.parking(lots, canvas, parking, site.key)
-
-
-def _sun(city: City, cosine: float, sine: float) -> tuple[float, float]:
-    """Return the direction of the sun along a quarter's u and v."""
-    row, column, _ = sensor.shadow_steps(city)
-    length = math.sqrt(row * row + column * column)
-    east, south = column / length, row / length
-    return cosine * east + sine * south, cosine * south - sine * east

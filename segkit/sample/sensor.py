@@ -14,9 +14,10 @@ _DOUBLINGS = 7  # shadows reach 2⁷ − 1 pixels at most along the steeper axis
 _STAIRWELL = 4.0  # meters that roofs may rise above the greatest height of a quarter
 _SHADE = (0.30, 0.33, 0.40)  # red, green, blue left in the shade: the sky is blue
 _DUST = (166, 158, 150)  # red, green, blue
+_WARM = (1.0, 0.1, -1.0)  # what warmth adds to red, green, blue
 _FIXED_POINT = 16  # gray levels are whole sixteenths while they are filtered
 _SHALLOW = (120, 118, 102)  # red, green, blue over a pale bottom
-_DEPTH = 55.0  # meters from the shore to where the bottom is lost
+_DEPTH = 48.0  # meters from the shore to where the bottom is lost
 
 
 def shadow_steps(city: City) -> tuple[float, float, float]:
@@ -76,14 +77,15 @@ def expose(canvas: Canvas, x, y, city: City) -> np.ndarray:
     wet = canvas.material == M.WATER
     depth = _depth(x, y, canvas.shore, city) if wet.any() else None
     bands = []
-    for band, (left, light, warm) in enumerate(zip(_SHADE, city.light, (1, 0.1, -1))):
-        cast = 0.05 * noise(x, y, 400, city.seed + 506 + band)
+    for band, (left, light, warm) in enumerate(zip(_SHADE, city.light, _WARM, strict=True)):
+        cast = 0.04 * noise(x, y, 600, city.seed + 506 + band)
         value = np.take(colors[:, band], canvas.material) * tone + np.float32(warm) * canvas.warmth
         value += (np.float32(_DUST[band]) * (0.6 + 0.4 * tone) - value) * hidden
         if depth is not None:
             shallow = np.float32(_SHALLOW[band] - colors[M.WATER, band])
             value = np.where(wet, value + shallow * depth[0] + depth[1][band], value)
-        value = value * (1 - np.float32(1 - left) * lost) * (strip * np.float32(light) + cast) + haze
+        lit = 1 - np.float32(1 - left) * lost
+        value = value * lit * (strip * np.float32(light) + cast) + haze
         value = (value - 120) * np.float32(city.contrast) + 120
         bands.append(np.rint(value * _FIXED_POINT).astype(np.int32))
     return np.stack(bands)
@@ -96,9 +98,13 @@ def _depth(x, y, shore: np.ndarray, city: City):
     wave = noise(x, y, 2.2, city.seed + 515) + noise(x, y, 5.5, city.seed + 516)
     green = 10 * noise(x, y, 1200, city.seed + 517) + 4
     brown = 12 * noise(x, y, 800, city.seed + 518) + 4
-    mud = (90 * noise(x, y, 430, city.seed + 519) + 10).clip(0, 66)
+    mud = (85 * noise(x, y, 620, city.seed + 519)).clip(0, 44)
     wave = wave * (1.6 + 0.05 * mud)
-    return seen * seen * 0.9, (brown + mud + wave, green + 0.9 * mud + wave, 0.8 * mud + wave)
+    return seen * seen * seen * 0.85, (
+        brown + mud + wave,
+        green + 0.9 * mud + wave,
+        0.8 * mud + wave,
+    )
 
 
 def develop(exposed: np.ndarray, rows: np.ndarray, columns: np.ndarray, city: City) -> np.ndarray:
