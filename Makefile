@@ -9,7 +9,7 @@ help:
 
 ## make course   run notebooks 00 to 07 in order; results in work/
 course: .venv/ready
-	@$(BIN)/python -m segkit.course
+	@$(BIN)/python -m segkit
 
 ## make lab      open JupyterLab at notebook 00
 lab: .venv/ready
@@ -29,7 +29,7 @@ test: .venv/ready
 outputs: .venv/ready
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
-	 $(BIN)/python -m segkit.course --renew
+	 $(BIN)/python -m segkit --renew
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv)
 pin:

@@ -1,31 +1,23 @@
-"""Profile, workspace folder, catch-up, and the command that runs all notebooks.
+"""Profile, workspace folder, and catching up on what an earlier notebook makes.
 
 Taught in notebook 00.
 """
 
-import argparse
-import base64
 import importlib.metadata
 import importlib.util
-import io
 import os
 import platform
 import shutil
 import sys
-import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from segkit import datasets, patches, store
-from segkit.files import REPOSITORY, shown, whole, work_root
+from segkit.files import work_root
 
-#: The first eight notebooks lead from tiles to a map.
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0[0-7]_*.ipynb"))
-CELL_TIMEOUT_S = 24 * 3600
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
 
@@ -57,7 +49,7 @@ class Profile:
     transfer_steps: int
 
 
-QUICK = Profile("quick", 16, 128, 16, 30, 4, 9, (2, 2), 8)
+QUICK = Profile("quick", 16, 128, 16, 30, 4, 8, (1, 2), 8)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200)
 
 
@@ -200,93 +192,3 @@ MAKERS = {
     "models/efficientnet.keras": _efficientnet,
     "models/tuned.keras": _tuned,
 }
-
-
-def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
-    """Execute notebooks in order, and say which one runs and how long it took.
-
-    Args:
-        notebooks: which ones.
-        folder: where the executed notebooks go, under their names within `notebooks/`.
-
-    Returns:
-        One row per notebook: its name and the seconds it took.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-
-    times = {}
-    for number, path in enumerate(notebooks, 1):
-        name = path.relative_to(REPOSITORY / "notebooks")
-        print(f"[{number}/{len(notebooks)}] {name.with_suffix('')} … ", end="", flush=True)
-        began = time.perf_counter()
-        notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(
-            notebook,
-            timeout=CELL_TIMEOUT_S,
-            resources={"metadata": {"path": str(path.parent)}},
-            record_timing=False,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        )
-        try:
-            client.execute()
-        finally:
-            _tidy(notebook, folder / "images" / f"{path.stem}.png", path.parent.name == "notebooks")
-            with whole(folder / name) as part:
-                nbformat.write(notebook, part)
-        times[name.with_suffix("").as_posix()] = round(time.perf_counter() - began)
-        print(f"{times[name.with_suffix('').as_posix()]} s", flush=True)
-    print(f"all of them: {sum(times.values())} s")
-    return pd.Series(times, name="seconds").rename_axis("notebook").reset_index()
-
-
-def _tidy(notebook, picture: Path, keep_last: bool) -> None:
-    """Join streams, make stored pictures small, and keep the last one as the title picture."""
-    last = b""
-    for cell in notebook.cells:
-        merged = []
-        for output in cell.get("outputs", []):
-            before = merged[-1] if merged else {}
-            if output.output_type == "stream" and before.get("name") == output.name:
-                before["text"] += output.text
-            else:
-                merged.append(output)
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _smaller(output.data["image/png"])
-                last = base64.b64decode(output.data["image/png"])
-        if "outputs" in cell:
-            cell["outputs"] = merged
-    if keep_last and last:
-        with whole(picture) as part:
-            part.write_bytes(last)
-
-
-def _smaller(png: str) -> str:
-    """Store a picture (base64 PNG) with a palette of 256 colors."""
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture, io.BytesIO() as small:
-        colors = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        colors.save(small, "PNG", optimize=True)
-        return base64.b64encode(small.getvalue()).decode()
-
-
-def main() -> None:
-    """Run all notebooks from the command line: `python -m segkit.course`."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--renew", action="store_true", help="store the outputs in notebooks/")
-    os.environ["SEGKIT_PROGRESS"] = "0"
-    print(stamp())
-    if parser.parse_args().renew:
-        solutions = [path.parent / "solutions" / path.name for path in NOTEBOOKS]
-        times = run([*NOTEBOOKS, *solutions], REPOSITORY / "notebooks").assign(run=stamp())
-        times.to_csv(REPOSITORY / "benchmarks" / "results" / "notebooks.csv", index=False)
-        return
-    folder = workspace()
-    run(NOTEBOOKS, folder / "notebooks")
-    print("What the course made:")
-    for pattern in ("*.h5", "models/*.keras", "models/*.json", "scores.csv", "maps/*", "notebooks"):
-        for path in sorted(folder.glob(pattern)):
-            print(f"  {shown(path)}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -177,6 +177,7 @@ def imagenet_weights() -> Path:
         WeightsNotFound: not cached, and the download failed; says which file to put where.
     """
     cache = Path(os.environ.get("SEGKIT_WEIGHTS") or pooch.os_cache("segkit"))
+    pooch.get_logger().setLevel("ERROR")  # its lines name folders of the machine
     fetch = pooch.HTTPDownloader(progressbar=True, timeout=DOWNLOAD_TIMEOUT_S)
     try:
         found = pooch.retrieve(B4_ADDRESS, B4_MD5, fname=B4_FILE, path=cache, downloader=fetch)

@@ -1,0 +1,118 @@
+"""Run all notebooks in order: `python -m segkit`, or `make course`."""
+
+import argparse
+import base64
+import io
+import os
+import time
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from nbclient import NotebookClient
+from PIL import Image
+
+from segkit import course
+from segkit.files import REPOSITORY, shown, whole
+
+#: The first eight notebooks lead from tiles to a map.
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0[0-7]_*.ipynb"))
+CELL_TIMEOUT_S = 24 * 3600
+#: A cell with a tag such as "image:city" has its picture kept as images/city.png.
+IMAGE_TAG = "image:"
+
+
+def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
+    """Execute notebooks in order, and say which one runs and how long it took.
+
+    Args:
+        notebooks: which ones.
+        folder: where the executed notebooks go, under their names within `notebooks/`.
+
+    Returns:
+        One row per notebook: its name and the seconds it took.
+    """
+    times = {}
+    for number, path in enumerate(notebooks, 1):
+        name = path.relative_to(REPOSITORY / "notebooks")
+        print(f"[{number}/{len(notebooks)}] {name.with_suffix('')} … ", end="", flush=True)
+        began = time.perf_counter()
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_TIMEOUT_S,
+            resources={"metadata": {"path": str(path.parent)}},
+            record_timing=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
+        try:
+            client.execute()
+        finally:
+            kept = _tidy(notebook)
+            if path in NOTEBOOKS:
+                _keep(kept, folder / "images", path.stem)
+            with whole(folder / name) as part:
+                nbformat.write(notebook, part)
+        times[name.with_suffix("").as_posix()] = round(time.perf_counter() - began)
+        print(f"{times[name.with_suffix('').as_posix()]} s", flush=True)
+    print(f"all of them: {sum(times.values())} s")
+    return pd.Series(times, name="seconds").rename_axis("notebook").reset_index()
+
+
+def _tidy(notebook) -> dict[str, bytes]:
+    """Join streams, make stored pictures small; return the tagged pictures, and the last as ""."""
+    kept = {}
+    for cell in notebook.cells:
+        merged = []
+        for output in cell.get("outputs", []):
+            before = merged[-1] if merged else {}
+            if output.output_type == "stream" and before.get("name") == output.name:
+                before["text"] += output.text
+            else:
+                merged.append(output)
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = _smaller(output.data["image/png"])
+                tags = [tag for tag in cell.metadata.get("tags", []) if tag.startswith(IMAGE_TAG)]
+                for name in ["", *(tag.removeprefix(IMAGE_TAG) for tag in tags)]:
+                    kept[name] = base64.b64decode(output.data["image/png"])
+        if "outputs" in cell:
+            cell["outputs"] = merged
+    return kept
+
+
+def _keep(pictures: dict[str, bytes], folder: Path, title: str) -> None:
+    """Write pictures as PNG; the last one of a notebook is its title picture."""
+    for name, picture in pictures.items():
+        with whole(folder / f"{name or title}.png") as part:
+            part.write_bytes(picture)
+
+
+def _smaller(png: str) -> str:
+    """Store a picture (base64 PNG) with a palette of 128 colors."""
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture, io.BytesIO() as small:
+        colors = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        colors.save(small, "PNG", optimize=True)
+        return base64.b64encode(small.getvalue()).decode()
+
+
+def main() -> None:
+    """Run all notebooks and say where the results lie."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--renew", action="store_true", help="store the outputs in notebooks/")
+    os.environ["SEGKIT_PROGRESS"] = "0"
+    print(course.stamp())
+    if parser.parse_args().renew:
+        solutions = [path.parent / "solutions" / path.name for path in NOTEBOOKS]
+        times = run([*NOTEBOOKS, *solutions], REPOSITORY / "notebooks").assign(run=course.stamp())
+        times.to_csv(REPOSITORY / "benchmarks" / "results" / "notebooks.csv", index=False)
+        return
+    folder = course.workspace()
+    run(NOTEBOOKS, folder / "notebooks")
+    print("What the course made:")
+    for pattern in ("*.h5", "models/*.keras", "models/*.json", "scores.csv", "maps/*", "notebooks"):
+        for path in sorted(folder.glob(pattern)):
+            print(f"  {shown(path)}")
+
+
+if __name__ == "__main__":
+    main()
