@@ -1,0 +1,232 @@
+"""Mountains with landslides, 14 bands and a mask, laid out like Landslide4Sense; notebook 10."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy import ndimage
+
+from .dataset import _stamp
+from .lattice import hashed, noise, octaves, uniform
+
+VERSION = 1
+FOLDER = Path("landslide", "landslide4sense")
+SIZE, PIXEL = 128, 10.0  # pixels of a chip's side, meters
+_MARGIN = 40  # pixels drawn around a chip, so that slides can enter it
+_APART = 30_000.0  # meters from one chip to the next
+_VALLEYS, _SPURS, _WARP = 1700.0, 560.0, 300.0  # meters: their spacing, and how far both are bent
+_RELIEF = 460.0  # meters from the valley floors to the highest crests, about
+_SUN = (-0.5, -0.5, 0.7071)  # towards the sun: east, south, up
+_TREE_LINE = 1900.0  # meters above the sea
+_RIVER, _BED, _TRACK = 9.0, 26.0, 7.0  # meters from the middle to the edge
+_FIELD = (150.0, 70.0)  # meters
+_SOURCES = 170.0  # meters between places where a slide may start
+_START, _STOP = 0.55, 0.14  # rise over run: a slide starts above, and comes to rest below
+_LENGTH, _HALF_WIDTH = (14.0, 56.0), (1.5, 3.6)  # pixels
+_CALM, _STORM = 0.15, 0.60  # share of chips with no slide; greatest share of sources that slide
+
+#: reflectance × 1000 in the bands B1 … B12 of Sentinel-2, and its spread within the material.
+_SPECTRA = {
+    "forest": (22, 26, 44, 30, 68, 190, 235, 255, 88, 1, 125, 58, 0.22),
+    "meadow": (32, 42, 74, 66, 118, 230, 268, 285, 96, 1, 212, 125, 0.14),
+    "dry grass": (48, 62, 96, 116, 152, 205, 232, 248, 86, 1, 282, 200, 0.14),
+    "field": (68, 88, 124, 166, 184, 197, 205, 213, 75, 1, 312, 274, 0.20),
+    "rock": (78, 99, 131, 168, 182, 191, 197, 203, 72, 2, 297, 264, 0.28),
+    "gravel": (86, 109, 141, 174, 187, 195, 201, 206, 73, 2, 290, 257, 0.22),
+    "track": (77, 98, 132, 170, 186, 194, 200, 206, 73, 2, 302, 268, 0.16),
+    "water": (46, 54, 56, 40, 34, 26, 22, 18, 8, 1, 12, 8, 0.12),
+    "scar": (74, 96, 134, 178, 194, 202, 208, 214, 76, 2, 318, 286, 0.20),
+}
+_FOREST, _MEADOW, _DRY, _BARE_FIELD, _ROCK, _GRAVEL, _TRACKS, _WATER, _SCAR = range(len(_SPECTRA))
+_TABLE = np.array(list(_SPECTRA.values())) / np.array([1000.0] * 12 + [1.0])
+_AIR = np.array((90, 66, 42, 24, 20, 14, 12, 10, 5, 2, 3, 2)) / 1000  # reflectance of clear air
+_BLUR = (3, 0.5, 0.5, 0.5, 1, 1, 1, 0.5, 3, 3, 1, 1)  # pixels: bands of 60, 10 and 20 meters
+_GRAIN = 0.003  # reflectance, greatest noise of the sensor
+#: what each band is divided by: reflectance of B1 … B12, slope in degrees, elevation in meters.
+_BAND_MEAN = (0.123, 0.107, 0.104, 0.085, 0.111, 0.19, 0.22, 0.233, 0.082, 0.003, 0.163, 0.105) + (
+    24.5,
+    1400.0,
+)
+
+
+def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path:
+    """Make the data set, whole or not at all.
+
+    `TrainData/img/image_<n>.h5` holds `img`, float64 (128, 128, 14), each band divided by a
+    fixed mean: B1 … B12 of Sentinel-2, slope, elevation. `TrainData/mask/mask_<n>.h5` holds
+    `mask`, uint8 (128, 128), 1 for landslide. A pixel is 10 m. n counts from 1.
+
+    Args:
+        folder: the root of the data; a finished set of this version, count and seed stays as it is.
+        count: how many chips; the first ones are the same for every count.
+        seed: which mountains.
+
+    Returns:
+        The set's own folder, `landslide/landslide4sense` under the root.
+
+    Raises:
+        ValueError: a count below 1.
+        FileExistsError: that folder holds something else.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}: ask for at least 1 chip")
+    home = Path(folder) / FOLDER
+    stamp = {"version": f"mountains {VERSION}, {count} chips", "seed": seed, "pixel": PIXEL}
+    if _stamp(home) == stamp:
+        return home
+    if home.exists() and _stamp(home) is None and any(home.iterdir()):
+        raise FileExistsError(f"{home} holds something else: name an empty or a new folder")
+    part, old = (home.with_name(home.name + suffix) for suffix in (".part", ".old"))
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for number in range(1, count + 1):
+            _write_chip(part / "TrainData", number, seed)
+        (part / "sample.json").write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+        shutil.rmtree(old, ignore_errors=True)
+        if home.exists():
+            home.rename(old)
+        part.rename(home)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return home
+
+
+def _write_chip(folder: Path, number: int, seed: int) -> None:
+    for kind, name, values in zip(
+        ("img", "mask"), ("image", "mask"), chip(number, seed), strict=True
+    ):
+        path = folder / kind / f"{name}_{number}.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file[kind] = values
+
+
+def chip(number: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one chip: image float64 (128, 128, 14), mask uint8 (128, 128)."""
+    steps = (np.arange(-_MARGIN, SIZE + _MARGIN) + 0.5) * PIXEL
+    x, y, key = steps[None, :] + number * _APART, steps[:, None], seed * 1000
+    elevation, river = _terrain(x, y, key)
+    south, east = np.gradient(elevation, PIXEL)
+    steepness = np.sqrt(south * south + east * east)
+    bare, scar = _slides(x, y, south, east, number, key)
+    ground = _cover(x, y, elevation, steepness, river, key)
+    light = (_SUN[2] - _SUN[0] * east - _SUN[1] * south) / np.sqrt(1 + steepness * steepness)
+    bands = _expose(x, y, ground, bare, light, key)
+    bands += [np.degrees(np.arctan(steepness)), elevation]
+    image = np.stack(bands, -1) / _BAND_MEAN
+    middle = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    return image[middle], scar[middle].astype(np.uint8)
+
+
+def _terrain(x, y, key: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return elevation above the sea and distance to the next river, meters, float64 (H, W).
+
+    Bent noise changes its sign along the rivers; ridges of finer noise grow with the height.
+    """
+    bend = [_WARP * octaves(x, y, _VALLEYS / 2, key + 10 * k, 2) for k in range(2)]
+    bent_x = (0.8 * x + 0.6 * y + bend[0]).ravel()  # turned, so that no valley follows the grid
+    bent_y = (0.8 * y - 0.6 * x + bend[1]).ravel()
+    shape = y.size, x.size
+    valley = noise(bent_x, bent_y, _VALLEYS, key + 20).reshape(shape).astype(np.float64)
+    south, east = np.gradient(valley, PIXEL)
+    rise = np.abs(valley)
+    river = rise / (np.sqrt(south * south + east * east) + 1e-6)
+    ridges = sum(
+        (0.7 - np.abs(noise(bent_x, bent_y, _SPURS / 2**k, key + 30 + k))) / 2.4**k
+        for k in range(5)
+    )
+    rise = rise * rise / (rise + 0.06) * (0.8 + ridges.reshape(shape))
+    return 1250 + 650 * noise(x, y, 20_000, key + 40) + _RELIEF * rise, river
+
+
+def _cover(x, y, elevation, steepness, river, key: int) -> np.ndarray:
+    """Return what grows or lies on the ground: uint8 (H, W), row of the table of spectra."""
+    patches, fine = octaves(x, y, 400, key + 50, 4), octaves(x, y, 90, key + 60, 3)
+    height = elevation + 350 * patches
+    ground = np.where(patches + 0.3 * fine > 0.45, _MEADOW, _FOREST).astype(np.uint8)
+    ground[height > _TREE_LINE] = _MEADOW
+    ground[(height > _TREE_LINE + 250) | (patches + fine < -0.8)] = _DRY
+    lots = hashed(key + 70, np.floor((y + x / 2) / _FIELD[1]), np.floor((x - y / 2) / _FIELD[0]))
+    farmed = (steepness < 0.22) & (height < _TREE_LINE - 400) & (patches > -0.25)
+    ground[farmed] = np.where(uniform(lots) < 0.4, _BARE_FIELD, _MEADOW)[farmed]
+    crag = steepness + 0.35 * fine + 0.35 * patches + (elevation - _TREE_LINE) / 2500
+    ground[crag > 0.85] = _ROCK
+    level = np.abs(elevation % 200 - 100)  # tracks keep to a height
+    ground[(level < _TRACK * steepness) & (steepness > 0.1) & (steepness < 0.6)] = _TRACKS
+    ground[river < _BED * (1 + fine + patches)] = _GRAVEL
+    ground[river < _RIVER * (1 + patches)] = _WATER
+    return ground
+
+
+def _slides(x, y, south, east, number: int, key: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bare share of the ground, float64 in 0–1, and whether it slid, bool; (H, W)."""
+    bare, scar = np.zeros(south.shape), np.zeros(south.shape, bool)
+    luck = float(uniform(hashed(key + 80, np.array([number])))[0])
+    storm = _STORM * max(0.0, luck - _CALM) / (1 - _CALM)
+    edge = 1 + 0.5 * octaves(x, y, 60, key + 81, 2)
+    cells = [np.arange(v.min() // _SOURCES, v.max() // _SOURCES + 1) for v in (y, x)]
+    chances = hashed(key + 90, cells[0][:, None], cells[1][None, :])
+    for place in np.argwhere(uniform(chances) < storm):
+        chance = hashed(key + 91, chances[tuple(place)].view(np.int64))
+        down, right, length, width = (float(uniform(chance, field)[0]) for field in range(4))
+        row = ((cells[0][place[0]] + down) * _SOURCES - y.min()) / PIXEL
+        column = ((cells[1][place[1]] + right) * _SOURCES - x.min()) / PIXEL
+        longest = _LENGTH[0] + (_LENGTH[1] - _LENGTH[0]) * length * length
+        path = _descend(south, east, row, column, longest)
+        if len(path) < _LENGTH[0] / 2:
+            continue
+        half_width = _HALF_WIDTH[0] + (_HALF_WIDTH[1] - _HALF_WIDTH[0]) * width
+        tongue = _tongue(path, half_width, south.shape) < edge
+        bare[tongue] = 0.4 + 0.6 * uniform(chance, 1)  # older ones are overgrown
+        scar |= tongue
+    return bare * (1 - 0.25 * octaves(x, y, 50, key + 82, 2).clip(0, 1)), scar
+
+
+def _descend(south, east, row: float, column: float, longest: float) -> list[tuple]:
+    """Follow the steepest way down, with some inertia; rows and columns, one per pixel of way."""
+    path, down, right = [], 0.0, 0.0
+    while len(path) < longest:
+        place = round(row), round(column)
+        if not all(0 <= v < size for v, size in zip(place, south.shape, strict=True)):
+            break
+        fall = -float(south[place]), -float(east[place])
+        steepness = math.sqrt(fall[0] * fall[0] + fall[1] * fall[1])
+        if steepness < (_STOP if path else _START):
+            break
+        down, right = 2 * down + fall[0] / steepness, 2 * right + fall[1] / steepness
+        pace = math.sqrt(down * down + right * right) + 1e-9
+        down, right = down / pace, right / pace
+        path.append((row, column))
+        row, column = row + down, column + right
+    return path
+
+
+def _tongue(path: list[tuple], half_width: float, shape: tuple[int, int]) -> np.ndarray:
+    """Return squared distance from a path over its squared half-width, which grows to the foot."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    nearest = np.full(shape, np.inf)
+    for step, (row, column) in enumerate(path):
+        t = step / len(path)
+        radius = half_width * (0.8 - 0.9 * t + 1.7 * t * t)
+        square = (rows - row) * (rows - row) + (columns - column) * (columns - column)
+        np.minimum(nearest, square / (radius * radius), out=nearest)
+    return nearest
+
+
+def _expose(x, y, ground, bare, light, key: int) -> list[np.ndarray]:
+    """Return what the sensor sees in B1 … B12: reflectance, float64 (H, W) each."""
+    texture = 0.6 * octaves(x, y, 500, key + 100, 3) + 0.8 * octaves(x, y, 40, key + 110, 2)
+    sun = 0.25 + 0.75 * light.clip(0, None) / _SUN[2]
+    rows, columns = (np.floor(v / PIXEL) for v in (y, x))
+    bands = []
+    for band, blur in enumerate(_BLUR):
+        seen = [_TABLE[g, band] * (1 + _TABLE[g, -1] * texture) for g in (ground, _SCAR)]
+        seen = (seen[0] + bare * (seen[1] - seen[0])) * sun + _AIR[band]
+        grain = 2 * uniform(hashed(key + 120 + band, rows, columns)) - 1
+        share = _AIR[band] / _AIR[0] * 0.9 + 0.1  # darker bands are less noisy
+        bands.append(ndimage.gaussian_filter(seen, blur) + _GRAIN * share * grain)
+    return bands
