@@ -18,14 +18,15 @@ SIZE, PIXEL = 128, 10.0  # pixels of a chip's side, meters
 _MARGIN = 40  # pixels drawn around a chip, so that slides can enter it
 _APART = 30_000.0  # meters from one chip to the next
 _VALLEYS, _SPURS, _WARP = 1700.0, 560.0, 300.0  # meters: their spacing, and how far both are bent
+_ROUGHNESS = (1, 0.42, 0.17, 0.07, 0.03)  # of spurs, and of spurs half as far apart, and so on
 _RELIEF = 460.0  # meters from the valley floors to the highest crests, about
 _SUN = (-0.5, -0.5, 0.7071)  # towards the sun: east, south, up
 _TREE_LINE = 1900.0  # meters above the sea
 _RIVER, _BED, _TRACK = 9.0, 26.0, 7.0  # meters from the middle to the edge
 _FIELD = (150.0, 70.0)  # meters
-_SOURCES = 170.0  # meters between places where a slide may start
+_SOURCES = 17  # pixels between places where a slide may start
 _START, _STOP = 0.55, 0.14  # rise over run: a slide starts above, and comes to rest below
-_LENGTH, _HALF_WIDTH = (14.0, 56.0), (1.5, 3.6)  # pixels
+_LENGTH, _HALF_WIDTH = (14.0, 42.0), (1.5, 2.1)  # pixels: the least, and how much more
 _CALM, _STORM = 0.15, 0.60  # share of chips with no slide; greatest share of sources that slide
 
 #: reflectance × 1000 in the bands B1 … B12 of Sentinel-2, and its spread within the material.
@@ -33,9 +34,9 @@ _SPECTRA = {
     "forest": (22, 26, 44, 30, 68, 190, 235, 255, 88, 1, 125, 58, 0.22),
     "meadow": (32, 42, 74, 66, 118, 230, 268, 285, 96, 1, 212, 125, 0.14),
     "dry grass": (48, 62, 96, 116, 152, 205, 232, 248, 86, 1, 282, 200, 0.14),
-    "field": (68, 88, 124, 166, 184, 197, 205, 213, 75, 1, 312, 274, 0.20),
-    "rock": (78, 99, 131, 168, 182, 191, 197, 203, 72, 2, 297, 264, 0.28),
-    "gravel": (86, 109, 141, 174, 187, 195, 201, 206, 73, 2, 290, 257, 0.22),
+    "field": (72, 94, 131, 174, 190, 200, 207, 214, 76, 1, 315, 281, 0.20),
+    "rock": (80, 101, 131, 163, 176, 186, 192, 198, 70, 2, 286, 253, 0.28),
+    "gravel": (78, 101, 137, 176, 191, 199, 205, 211, 75, 2, 306, 273, 0.22),
     "track": (77, 98, 132, 170, 186, 194, 200, 206, 73, 2, 302, 268, 0.16),
     "water": (46, 54, 56, 40, 34, 26, 22, 18, 8, 1, 12, 8, 0.12),
     "scar": (74, 96, 134, 178, 194, 202, 208, 214, 76, 2, 318, 286, 0.20),
@@ -46,10 +47,9 @@ _AIR = np.array((90, 66, 42, 24, 20, 14, 12, 10, 5, 2, 3, 2)) / 1000  # reflecta
 _BLUR = (3, 0.5, 0.5, 0.5, 1, 1, 1, 0.5, 3, 3, 1, 1)  # pixels: bands of 60, 10 and 20 meters
 _GRAIN = 0.003  # reflectance, greatest noise of the sensor
 #: what each band is divided by: reflectance of B1 … B12, slope in degrees, elevation in meters.
-_BAND_MEAN = (0.123, 0.107, 0.104, 0.085, 0.111, 0.19, 0.22, 0.233, 0.082, 0.003, 0.163, 0.105) + (
-    24.5,
-    1400.0,
-)
+_BAND_MEAN = (
+    0.123, 0.107, 0.104, 0.085, 0.111, 0.19, 0.22, 0.233, 0.082, 0.003, 0.163, 0.105, 24.5, 1400,
+)  # fmt: skip
 
 
 def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path:
@@ -96,9 +96,8 @@ def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path
 
 
 def _write_chip(folder: Path, number: int, seed: int) -> None:
-    for kind, name, values in zip(
-        ("img", "mask"), ("image", "mask"), chip(number, seed), strict=True
-    ):
+    image, mask = chip(number, seed)
+    for kind, name, values in (("img", "image", image), ("mask", "mask", mask)):
         path = folder / kind / f"{name}_{number}.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(path, "w") as file:
@@ -136,8 +135,8 @@ def _terrain(x, y, key: int) -> tuple[np.ndarray, np.ndarray]:
     rise = np.abs(valley)
     river = rise / (np.sqrt(south * south + east * east) + 1e-6)
     ridges = sum(
-        (0.7 - np.abs(noise(bent_x, bent_y, _SPURS / 2**k, key + 30 + k))) / 2.4**k
-        for k in range(5)
+        share * (0.7 - np.abs(noise(bent_x, bent_y, _SPURS / 2**k, key + 30 + k)))
+        for k, share in enumerate(_ROUGHNESS)
     )
     rise = rise * rise / (rise + 0.06) * (0.8 + ridges.reshape(shape))
     return 1250 + 650 * noise(x, y, 20_000, key + 40) + _RELIEF * rise, river
@@ -165,23 +164,19 @@ def _cover(x, y, elevation, steepness, river, key: int) -> np.ndarray:
 def _slides(x, y, south, east, number: int, key: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the bare share of the ground, float64 in 0–1, and whether it slid, bool; (H, W)."""
     bare, scar = np.zeros(south.shape), np.zeros(south.shape, bool)
-    luck = float(uniform(hashed(key + 80, np.array([number])))[0])
+    here, cells = np.array([number]), np.indices([s // _SOURCES + 1 for s in south.shape])
+    luck = float(uniform(hashed(key + 80, here))[0])
     storm = _STORM * max(0.0, luck - _CALM) / (1 - _CALM)
     edge = 1 + 0.5 * octaves(x, y, 60, key + 81, 2)
-    cells = [np.arange(v.min() // _SOURCES, v.max() // _SOURCES + 1) for v in (y, x)]
-    chances = hashed(key + 90, cells[0][:, None], cells[1][None, :])
-    for place in np.argwhere(uniform(chances) < storm):
-        chance = hashed(key + 91, chances[tuple(place)].view(np.int64))
-        down, right, length, width = (float(uniform(chance, field)[0]) for field in range(4))
-        row = ((cells[0][place[0]] + down) * _SOURCES - y.min()) / PIXEL
-        column = ((cells[1][place[1]] + right) * _SOURCES - x.min()) / PIXEL
-        longest = _LENGTH[0] + (_LENGTH[1] - _LENGTH[0]) * length * length
-        path = _descend(south, east, row, column, longest)
+    draws = hashed(key + 91, here, *cells)
+    for place in np.argwhere(uniform(hashed(key + 90, here, *cells)) < storm):
+        down, right, length, width = (float(uniform(draws[*place], f)) for f in range(4))
+        start = (place[0] + down) * _SOURCES, (place[1] + right) * _SOURCES
+        path = _descend(south, east, *start, _LENGTH[0] + _LENGTH[1] * length * length)
         if len(path) < _LENGTH[0] / 2:
             continue
-        half_width = _HALF_WIDTH[0] + (_HALF_WIDTH[1] - _HALF_WIDTH[0]) * width
-        tongue = _tongue(path, half_width, south.shape) < edge
-        bare[tongue] = 0.4 + 0.6 * uniform(chance, 1)  # older ones are overgrown
+        tongue = _tongue(path, _HALF_WIDTH[0] + _HALF_WIDTH[1] * width, south.shape) < edge
+        bare[tongue] = 0.4 + 0.6 * right  # older ones are overgrown
         scar |= tongue
     return bare * (1 - 0.25 * octaves(x, y, 50, key + 82, 2).clip(0, 1)), scar
 
@@ -191,7 +186,7 @@ def _descend(south, east, row: float, column: float, longest: float) -> list[tup
     path, down, right = [], 0.0, 0.0
     while len(path) < longest:
         place = round(row), round(column)
-        if not all(0 <= v < size for v, size in zip(place, south.shape, strict=True)):
+        if min(place) < 0 or max(place) >= len(south):
             break
         fall = -float(south[place]), -float(east[place])
         steepness = math.sqrt(fall[0] * fall[0] + fall[1] * fall[1])
@@ -220,11 +215,13 @@ def _tongue(path: list[tuple], half_width: float, shape: tuple[int, int]) -> np.
 def _expose(x, y, ground, bare, light, key: int) -> list[np.ndarray]:
     """Return what the sensor sees in B1 … B12: reflectance, float64 (H, W) each."""
     texture = 0.6 * octaves(x, y, 500, key + 100, 3) + 0.8 * octaves(x, y, 40, key + 110, 2)
+    hue = 0.2 * octaves(x, y, 160, key + 115, 3)  # tilts the spectrum, as minerals and water do
     sun = 0.25 + 0.75 * light.clip(0, None) / _SUN[2]
     rows, columns = (np.floor(v / PIXEL) for v in (y, x))
     bands = []
     for band, blur in enumerate(_BLUR):
-        seen = [_TABLE[g, band] * (1 + _TABLE[g, -1] * texture) for g in (ground, _SCAR)]
+        tone = texture + hue * (band - 5.5)
+        seen = [_TABLE[g, band] * (1 + _TABLE[g, -1] * tone) for g in (ground, _SCAR)]
         seen = (seen[0] + bare * (seen[1] - seen[0])) * sun + _AIR[band]
         grain = 2 * uniform(hashed(key + 120 + band, rows, columns)) - 1
         share = _AIR[band] / _AIR[0] * 0.9 + 0.1  # darker bands are less noisy
