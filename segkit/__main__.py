@@ -89,12 +89,13 @@ def _keep(pictures: dict[str, bytes], folder: Path, title: str) -> None:
 
 
 def _smaller(png: str) -> str:
-    """Store a picture (base64 PNG) with a palette that holds the class colors and 120 more."""
+    """Store a picture (base64 PNG) with a palette: white, black, the class colors, 120 more."""
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture, io.BytesIO() as small:
         full = picture.convert("RGB")
         found = full.quantize(120, dither=Image.Dither.NONE).getpalette("RGB")
         palette = Image.new("P", (1, 1))
-        palette.putpalette([value for color in DUBAI.colors for value in color] + found)
+        fixed = ((255,) * 3, (0,) * 3, *DUBAI.colors)
+        palette.putpalette([value for color in fixed for value in color] + found)
         colors = full.quantize(palette=palette, dither=Image.Dither.NONE)
         colors.save(small, "PNG", optimize=True)
         return base64.b64encode(small.getvalue()).decode()
