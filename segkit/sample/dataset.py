@@ -8,17 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segkit.classes import DUBAI
+
 from .city import CITY, CRS, City
 from .scene import paint, render, transform
 from .surface import Material as M
 
 VERSION = 5
 FOLDER = "Semantic segmentation dataset"
-NAMES = ("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled")
-PALETTE = np.array(
-    [(60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155,) * 3],
-    np.uint8,
-)
 #: height and width of a part of Tile 1 … Tile 6, pixels.
 SIZES = ((398, 506), (350, 372), (452, 434), (519, 397), (338, 470), (430, 561))
 PARTS = 3  # parts in a row of a tile, and rows
@@ -139,9 +136,9 @@ def _mask_picture(mask: np.ndarray, place: tuple[int, int]) -> Image.Image:
     """Color a mask; one of all is a palette PNG, one has a flaw."""
     if place == _PALETTE_MASK:
         picture = Image.fromarray(mask)
-        picture.putpalette(PALETTE.tobytes())
+        picture.putpalette([value for color in DUBAI.colors for value in color])
         return picture
-    colors = PALETTE[mask]
+    colors = DUBAI.encode(mask)
     if place == _FLAWED_MASK:
         colors[_FLAW] = _FLAW_COLOR
     return Image.fromarray(colors)
@@ -167,7 +164,7 @@ def _write_scene(folder: Path, city: City) -> None:
     image, mask = render(row, column, _SCENE_SIZE, _SCENE_SIZE, city)
     place = transform(row, column, city)
     _write_raster(folder / "scene.tif", np.moveaxis(image, -1, 0), place)
-    colors = {index: tuple(map(int, color)) for index, color in enumerate(PALETTE)}
+    colors = dict(enumerate(DUBAI.colors))
     _write_raster(folder / "scene_mask.tif", mask[None], place, colors)
 
 

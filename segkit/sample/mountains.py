@@ -1,4 +1,4 @@
-"""Mountains with landslides, 14 bands and a mask, laid out like Landslide4Sense; notebook 10."""
+"""Mountains with landslides, 14 bands and a mask, laid out like Landslide4Sense."""
 
 import json
 import math
