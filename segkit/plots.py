@@ -6,7 +6,6 @@ A figure is returned, never shown, so that a notebook's last line displays it on
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -139,11 +138,6 @@ def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     ax.set_yticks(range(len(scheme)), scheme.names)
     ax.set(xlabel="predicted class", ylabel="true class")
     return _closed(figure)
-
-
-def map_colors(scheme: ClassScheme) -> ListedColormap:
-    """Return the palette as a matplotlib colormap, for imshow and GeoDataFrame.plot."""
-    return ListedColormap(np.array(scheme.colors) / 255, name=scheme.name)
 
 
 def _closed(figure: Figure) -> Figure:
