@@ -1,7 +1,9 @@
 """Where files lie, and how they appear: whole or not at all."""
 
+import json
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,6 +59,60 @@ def whole(path: str | Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+RECORD = "sample.json"
+
+
+def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None]) -> Path:
+    """Fill a folder whole or not at all, and leave a finished one as it is.
+
+    Args:
+        folder: where the files go.
+        stamp: what was made, kept in the folder as `sample.json` beside the list of its files.
+        write: fills the folder that it is given.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: the folder holds something else.
+    """
+    folder = Path(folder)
+    known = _record(folder)
+    if known is None and folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
+    if (
+        known
+        and stamp.items() <= known.items()
+        and all((folder / x).exists() for x in known["files"])
+    ):
+        return folder
+    part, old = (folder.with_name(folder.name + suffix) for suffix in (".part", ".old"))
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        write(part)
+        files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
+        text = json.dumps({**stamp, "files": files}, indent=1)
+        (part / RECORD).write_text(text, encoding="utf-8")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _record(folder: Path) -> dict | None:
+    """Return the record of a finished folder, or None."""
+    try:
+        known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return known if isinstance(known["files"], list) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:

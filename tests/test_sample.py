@@ -68,11 +68,11 @@ def test_a_large_window_is_the_sum_of_its_parts():
     [
         (
             sample.CITY,
-            "0936c5bbfdbe5462c70bc5d772d581cc38d685555aada1db37aaee928cdf654d",
+            "6a74c9663ad953ee674f92ad2cab39dab6794421ae35a1df309ceaa814f8365a",
         ),
         (
             sample.SECOND_CITY,
-            "4379a082e77bb3d80fd012c717c2a339085dd0b997ce9bf7d44749587aea7fa9",
+            "32a8f5af68558c61c87808773408ee397a0a77d3031d417d140c0a0b3d083858",
         ),
     ],
 )

@@ -1,7 +1,5 @@
 """The city as a data set on disk, with the faces that real ones have."""
 
-import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,12 +7,13 @@ import numpy as np
 from PIL import Image
 
 from segkit.classes import DUBAI
+from segkit.files import whole_folder
 
 from .city import CITY, CRS, City
 from .scene import paint, render, transform
 from .surface import Material as M
 
-VERSION = 5
+VERSION = 6
 FOLDER = "Semantic segmentation dataset"
 #: height and width of a part of Tile 1 … Tile 6, pixels.
 SIZES = ((398, 506), (350, 372), (452, 434), (519, 397), (338, 470), (430, 561))
@@ -54,37 +53,8 @@ def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path
     Raises:
         FileExistsError: the folder holds something else.
     """
-    folder = Path(folder)
-    stamp = {"version": VERSION, "seed": city.seed, "pixel": city.pixel}
-    if _stamp(folder) == stamp:
-        return folder
-    if folder.exists() and _stamp(folder) is None and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
-    part, old = (folder.with_name(folder.name + suffix) for suffix in (".part", ".old"))
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        _write_all(part, city, progress)
-        files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
-        text = json.dumps({**stamp, "crs": CRS, "files": files}, indent=1)
-        (part / "sample.json").write_text(text, encoding="utf-8")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    return folder
-
-
-def _stamp(folder: Path) -> dict | None:
-    """Return version, seed and pixel size of the set in a folder, or None."""
-    try:
-        known = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
-        return {name: known[name] for name in ("version", "seed", "pixel")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    stamp = {"version": VERSION, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
+    return whole_folder(folder, stamp, lambda part: _write_all(part, city, progress))
 
 
 def _write_all(folder: Path, city: City, progress: bool) -> None:

@@ -12,7 +12,9 @@ from .surface import Material as M
 
 _STALL = (2.6, 5.2)  # meters, one parking space
 _STALL_ROWS = 17.0  # meters: two rows of spaces and the way between them
-_COLUMN_STEP = 5.0  # meters between columns of a building in the making
+_COLUMN_STEP = (3.5, 4.0)  # meters between the columns of a shell: the least, and how much more
+_COLUMN = 0.16  # of that, half a column
+_UNBUILT = -0.4  # churned ground below this bears no columns yet
 _BOX = (6.4, 2.6)  # meters, a shipping container and the gap beside it
 _RIPPLE = 3.0  # meters
 _WET = 5.0  # meters from the water
@@ -75,8 +77,12 @@ def sites(lots: Lots, canvas: Canvas, where: np.ndarray, field: Field, key: int)
         np.abs(lots.v) < lots.lot.of(lots.depth * 0.42)
     )
     canvas.paint(slab, M.CONCRETE, 1 + 0.1 * churned, height=1.5)
-    at = [np.abs(axis / _COLUMN_STEP - np.rint(axis / _COLUMN_STEP)) for axis in (lots.u, lots.v)]
-    column = slab & (np.minimum(*at) < 0.09)
+    steps = [
+        lots.lot.of(_COLUMN_STEP[0] + _COLUMN_STEP[1] * uniform(chance, field)) for field in (1, 2)
+    ]
+    across = [axis / step for axis, step in zip((lots.u, lots.v), steps, strict=True)]
+    at = [np.abs(axis - np.rint(axis)) for axis in across]
+    column = slab & (np.maximum(*at) < _COLUMN) & (churned > _UNBUILT)
     canvas.tone[column] = 0.68
     canvas.height[column] = 4
     fence = where & (np.abs(lots.inside - 1.0) < 0.5)

@@ -1,18 +1,17 @@
 """Mountains with landslides, 14 bands and a mask, laid out like Landslide4Sense."""
 
-import json
 import math
-import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 from scipy import ndimage
 
-from .dataset import _stamp
+from segkit.files import whole_folder
+
 from .lattice import hashed, noise, octaves, uniform
 
-VERSION = 1
+VERSION = 2
 FOLDER = Path("landslide", "landslide4sense")
 SIZE, PIXEL = 128, 10.0  # pixels of a chip's side, meters
 _MARGIN = 40  # pixels drawn around a chip, so that slides can enter it
@@ -73,26 +72,13 @@ def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path
     """
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least 1 chip")
-    home = Path(folder) / FOLDER
     stamp = {"version": f"mountains {VERSION}, {count} chips", "seed": seed, "pixel": PIXEL}
-    if _stamp(home) == stamp:
-        return home
-    if home.exists() and _stamp(home) is None and any(home.iterdir()):
-        raise FileExistsError(f"{home} holds something else: name an empty or a new folder")
-    part, old = (home.with_name(home.name + suffix) for suffix in (".part", ".old"))
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+
+    def write(part: Path) -> None:
         for number in range(1, count + 1):
             _write_chip(part / "TrainData", number, seed)
-        (part / "sample.json").write_text(json.dumps(stamp, indent=1), encoding="utf-8")
-        shutil.rmtree(old, ignore_errors=True)
-        if home.exists():
-            home.rename(old)
-        part.rename(home)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    return home
+
+    return whole_folder(Path(folder) / FOLDER, stamp, write)
 
 
 def _write_chip(folder: Path, number: int, seed: int) -> None:

@@ -18,6 +18,7 @@ _LAYERS = ((7.5, 1.9, 3.6, 1.0), (5.0, 1.1, 2.3, 0.7))
 REACH = 4.0  # meters: nothing grows farther than this from its middle
 _TOO_HIGH = 0.5  # meters: roofs, walls and cars bear no trees
 _CROWN = 2.5  # meters: crowns hang over what is lower
+_BAY, _RAGGED = 1.8, 0.5  # meters from bay to bay of a crown, and how deep bays cut
 _PALMS = 0.3  # share of palms
 _NOTICED = 2.1  # meters of radius from which annotators draw a tree
 _SHRUB_CELL = 6.0  # meters
@@ -38,11 +39,14 @@ def trees(canvas: Canvas, x: np.ndarray, y: np.ndarray, seed: int) -> None:
         stands = uniform(chance, 3) < share * _at(ground, middle_x, middle_y, x, y)
         row, column = row - row.min(), column - column.min()
         pixels = np.flatnonzero(stands[row[:, 0]][:, column[0]])
+        if not len(pixels):
+            continue
         at = np.unravel_index(pixels, ground.shape)
         cell = row[at[0], 0], column[0, at[1]]
         dx, dy = x[0, at[1]] - middle_x[cell], y[at[0], 0] - middle_y[cell]
         part = canvas.take(pixels)
-        _crowns(part, dx, dy, radius[cell], chance[cell])
+        bays = noise(x[0, at[1]], y[at[0], 0], _BAY, seed + 411 + layer)
+        _crowns(part, dx, dy, bays, radius[cell], chance[cell])
         canvas.put(pixels, part)
 
 
@@ -56,9 +60,10 @@ def _at(values: np.ndarray, at_x, at_y, x, y) -> np.ndarray:
     return np.where(within, values[row.clip(0, height - 1), column.clip(0, width - 1)], 0)
 
 
-def _crowns(canvas: Canvas, dx, dy, radius, chance) -> None:
-    """Paint round crowns (N,), brighter towards the top, lower towards the rim."""
-    near = ((dx * dx + dy * dy) / (radius * radius)).astype(np.float32)
+def _crowns(canvas: Canvas, dx, dy, bays, radius, chance) -> None:
+    """Paint ragged crowns (N,), brighter towards the top, lower towards the rim."""
+    ragged = 1 + _RAGGED * (1 + bays)
+    near = (ragged * (dx * dx + dy * dy) / (radius * radius)).astype(np.float32)
     crown = (near < 1) & (canvas.height < _CROWN)
     palm = uniform(chance, 1) < _PALMS
     tone = 1.22 - 0.5 * near + 0.3 * uniform(chance, 3)
@@ -75,11 +80,14 @@ def mangroves(canvas: Canvas, x, y, shore: np.ndarray, seed: int) -> None:
 
 def shrubs(canvas: Canvas, x, y, seed: int) -> None:
     """Scatter desert shrubs, too small for an annotator."""
-    column, row = np.floor(x / _SHRUB_CELL), np.floor(y / _SHRUB_CELL)
-    chance = hashed(seed + 431, row.astype(np.int64), column.astype(np.int64))
-    density = 0.10 + 0.16 * noise(x, y, 190, seed + 432)
-    here = (uniform(chance, 3) < density) & (canvas.material == M.SAND)
+    column, row = (np.floor(v / _SHRUB_CELL).astype(np.int64) for v in (x, y))
+    columns, rows = (np.arange(i.min(), i.max() + 1) for i in (column, row))
+    chance = hashed(seed + 431, rows[:, None], columns[None, :])
     radius = 0.5 + 1.0 * uniform(chance, 0)
-    dx = x - (column + 0.3 + 0.4 * uniform(chance, 1)) * _SHRUB_CELL
-    dy = y - (row + 0.3 + 0.4 * uniform(chance, 2)) * _SHRUB_CELL
-    canvas.paint(here & (dx * dx + dy * dy < radius * radius), M.SHRUB, 1.0, 0.8)
+    middle_x = (columns + 0.3 + 0.4 * uniform(chance, 1)) * _SHRUB_CELL
+    middle_y = (rows[:, None] + 0.3 + 0.4 * uniform(chance, 2)) * _SHRUB_CELL
+    cell = row - rows[0], column - columns[0]
+    dx, dy = x - middle_x[cell], y - middle_y[cell]
+    density = 0.10 + 0.16 * noise(x, y, 190, seed + 432)
+    here = (dx * dx + dy * dy < (radius * radius)[cell]) & (uniform(chance, 3)[cell] < density)
+    canvas.paint(here & (canvas.material == M.SAND), M.SHRUB, 1.0, 0.8)

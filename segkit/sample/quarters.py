@@ -122,8 +122,9 @@ def _nearest(near: list[Site], x, y, without=()) -> tuple[np.ndarray, np.ndarray
     best, runner_up = (np.full(x.shape, np.inf) for _ in range(2))
     first, second = (np.zeros(x.shape, np.intp) for _ in range(2))
     for index, site in enumerate(near):
-        dx, dy = x - site.x, y - site.y
-        distance = dx * dx + dy * dy
+        distance, south = x - site.x, y - site.y
+        distance *= distance
+        distance += np.multiply(south, south, out=south)
         for taken in without:
             distance[taken == index] = np.inf
         close = distance < runner_up

@@ -50,15 +50,22 @@ def render(
 
 def _render(row: int, column: int, height: int, width: int, city: City):
     up, left, down, right = _margins(city)
-    rows = np.arange(row - up, row + height + down)[:, None]
-    columns = np.arange(column - left, column + width + right)[None, :]
-    x, y = (columns + 0.5) * city.pixel, (rows + 0.5) * city.pixel
+    x, y = _places(row - up, column - left, row + height + down, column + width + right, city)
     canvas = paint(x, y, city)
-    exposed = sensor.expose(canvas, x, y, city)
+    lost = sensor.shade(canvas.height, city)
+    near = np.s_[up - _OPTICS : up + height + _OPTICS, left - _OPTICS : left + width + _OPTICS]
+    canvas, lost, x, y = canvas.crop(near), lost[near], x[:, near[1]], y[near[0]]
+    exposed = sensor.expose(canvas, lost, x, y, city)
+    image = sensor.develop(exposed, x, y, city)
     mask = sensor.annotate(canvas.label, x, y, city)
-    inner = np.s_[up : up + height, left : left + width]
-    image = sensor.develop(exposed, rows, columns, city)[inner]
-    return image, mask[inner]
+    inner = np.s_[_OPTICS : _OPTICS + height, _OPTICS : _OPTICS + width]
+    return image[inner], mask[inner]
+
+
+def _places(top: int, left: int, bottom: int, right: int, city: City):
+    """Return meters eastward (1, W) and southward (H, 1) of the middles of world pixels."""
+    columns, rows = np.arange(left, right)[None, :], np.arange(top, bottom)[:, None]
+    return (columns + 0.5) * city.pixel, (rows + 0.5) * city.pixel
 
 
 def _margins(city: City) -> tuple[int, int, int, int]:

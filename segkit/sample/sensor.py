@@ -3,8 +3,6 @@
 import math
 
 import numpy as np
-from scipy import ndimage
-
 from .city import City
 from .lattice import hashed, noise, octaves, uniform
 from .surface import COLOR, DUSTY, GRAIN, Canvas
@@ -15,9 +13,11 @@ _STAIRWELL = 4.0  # meters that roofs may rise above the greatest height of a qu
 _SHADE = (0.30, 0.33, 0.40)  # red, green, blue left in the shade: the sky is blue
 _DUST = (166, 158, 150)  # red, green, blue
 _WARM = (1.0, 0.1, -1.0)  # what warmth adds to red, green, blue
+_WIDE = (1, 4, 6, 4, 1)  # the blur that sharpening takes off
 _FIXED_POINT = 16  # gray levels are whole sixteenths while they are filtered
 _SHALLOW = (120, 118, 102)  # red, green, blue over a pale bottom
-_DEPTH = 48.0  # meters from the shore to where the bottom is lost
+_ALGAE, _MUD = 34.0, 30.0  # gray levels that water gains at most
+_DEPTH = 32.0  # meters from the shore to where the bottom is lost
 
 
 def shadow_steps(city: City) -> tuple[float, float, float]:
@@ -62,14 +62,20 @@ def _shift(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return moved
 
 
-def expose(canvas: Canvas, x, y, city: City) -> np.ndarray:
-    """Return the picture before the optics: int32 (3, H, W), whole sixteenths of a gray level."""
+def expose(canvas: Canvas, lost: np.ndarray, x, y, city: City) -> np.ndarray:
+    """Return the picture before the optics: int32 (3, H, W), whole sixteenths of a gray level.
+
+    Args:
+        canvas: what is seen, (H, W).
+        lost: share of the sun that each pixel loses, from `shade`.
+        x, y: meters, (1, W) and (H, 1).
+        city: whose sensor it is.
+    """
     colors = COLOR.copy()
     for material, color in city.colors.items():
         colors[material] = color
     grain = noise(x, y, 1.1, city.seed + 501) + 0.6 * noise(x, y, 2.7, city.seed + 502)
     tone = canvas.tone * (1 + np.take(GRAIN, canvas.material) * grain)
-    lost = shade(canvas.height, city)
     strip = 1 + 0.20 * noise(x, y, 480, city.seed + 503)
     haze = (city.haze * 255) * (1 + 0.8 * noise(x, y, 1500, city.seed + 504))
     dust = (city.dust * (1 + 1.1 * octaves(x, y, 210, city.seed + 505, 2))).clip(0, 0.8)
@@ -96,31 +102,29 @@ def _depth(x, y, shore: np.ndarray, city: City):
     bank = octaves(x, y, 160, city.seed + 511, 3)
     seen = (1 + shore / _DEPTH + 0.55 * bank).clip(0, 1)
     wave = noise(x, y, 2.2, city.seed + 515) + noise(x, y, 5.5, city.seed + 516)
-    green = 10 * noise(x, y, 1200, city.seed + 517) + 4
-    brown = 12 * noise(x, y, 800, city.seed + 518) + 4
-    mud = (85 * noise(x, y, 620, city.seed + 519)).clip(0, 44)
+    algae = (_ALGAE * noise(x, y, 1200, city.seed + 517)).clip(0, None)
+    mud = (_MUD * noise(x, y, 620, city.seed + 519)).clip(0, None)
     wave = wave * (1.6 + 0.05 * mud)
     return seen * seen * seen * 0.85, (
-        brown + mud + wave,
-        green + 0.9 * mud + wave,
-        0.8 * mud + wave,
+        mud + wave,
+        algae + 0.85 * mud + wave,
+        0.5 * algae + 0.7 * mud + wave,
     )
 
 
-def develop(exposed: np.ndarray, rows: np.ndarray, columns: np.ndarray, city: City) -> np.ndarray:
+def develop(exposed: np.ndarray, x: np.ndarray, y: np.ndarray, city: City) -> np.ndarray:
     """Blur, sharpen and grain a picture: uint8 (H, W, 3).
 
     Args:
         exposed: int32 (3, H, W) in sixteenths.
-        rows: int64 (H, 1) world rows, for the noise.
-        columns: int64 (1, W) world columns.
+        x, y: meters, (1, W) and (H, 1): each place has its own noise.
         city: whose sensor it is.
     """
-    spread = np.array([city.blur, 16 - 2 * city.blur, city.blur])
+    spread = (city.blur, 16 - 2 * city.blur, city.blur)
     soft = _filter(exposed, spread)
-    wide = _filter(soft, np.array([1, 4, 6, 4, 1]))
+    wide = _filter(soft, _WIDE)
     sharp = soft + (soft - wide) * city.sharpening // 16
-    chance = hashed(city.seed + 521, rows, columns)
+    chance = hashed(city.seed + 521, *(np.floor(v / city.pixel) for v in (y, x)))
     common = uniform(chance, 0) + uniform(chance, 1) - 1
     image = np.empty((*common.shape, 3), np.uint8)
     for band in range(3):
@@ -130,12 +134,18 @@ def develop(exposed: np.ndarray, rows: np.ndarray, columns: np.ndarray, city: Ci
     return image
 
 
-def _filter(bands: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _filter(bands: np.ndarray, weights: tuple[int, ...]) -> np.ndarray:
     """Filter rows and columns with whole weights: exact, so alike on every machine."""
-    total = int(weights.sum())
-    down = ndimage.correlate1d(bands, weights, axis=1, mode="nearest")
-    across = ndimage.correlate1d(down, weights, axis=2, mode="nearest")
-    return across // (total * total)
+    reach = len(weights) // 2
+    for axis in (1, 2):
+        around = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
+        padded = np.pad(bands, around, mode="edge")
+        length = bands.shape[axis]
+        bands = sum(
+            weight * padded[(slice(None),) * axis + (slice(step, step + length),)]
+            for step, weight in enumerate(weights)
+        )
+    return bands // sum(weights) ** 2
 
 
 def annotate(label: np.ndarray, x, y, city: City) -> np.ndarray:

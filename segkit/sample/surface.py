@@ -106,6 +106,10 @@ class Canvas:
         """Darken (factor below 1) or brighten the pixels in `where`."""
         np.multiply(self.tone, np.float32(factor), out=self.tone, where=where)
 
+    def crop(self, window: tuple[slice, slice]) -> "Canvas":
+        """Return the part of the canvas in a window of rows and columns."""
+        return Canvas(*(layer[window] for layer in self.layers()))
+
     def take(self, pixels: np.ndarray) -> "Canvas":
         """Return a copy of some pixels (flat indices) as a flat canvas."""
         return Canvas(*(np.take(layer, pixels) for layer in self.layers()))
