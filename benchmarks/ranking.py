@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.train import data
-from segkit import metrics, models, patches, pipeline, store, training
+from segkit import course, metrics, models, patches, pipeline, store, training
 
 RESULTS = Path(__file__).parent / "results"
 #: Pixels that the random forests learn from, and their neighborhood in pixels.
@@ -75,16 +75,18 @@ def majority_counts(tiles_h5: Path, train: list, held_out: list, scheme) -> np.n
 
 def unet_counts(
     tiles_h5: Path, patches_h5: Path, train: list, scheme, minutes: float
-) -> np.ndarray:
-    """Train a U-Net of width 16 on crops of 128 pixels for some minutes; count."""
+) -> tuple[np.ndarray, int]:
+    """Train the U-Net of the quick profile for some minutes; count, and crops seen."""
     training.setup(seed=0)
-    crops = pipeline.crops(tiles_h5, train, 128, 16)
-    model, clock = models.unet(len(scheme), 16), training.TimeBudget(minutes, 1e-3, 16)
+    quick = course.QUICK
+    crops = pipeline.crops(tiles_h5, train, quick.crop, quick.batch_size)
+    model = models.unet(len(scheme), quick.width)
+    clock = training.TimeBudget(minutes, 1e-3, quick.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unet.keras"
         training.fit(model, crops, None, scheme, path, 10_000, 100, callbacks=[clock])
     found = (training.evaluate(model, patches_h5, subset) for subset in ("validation", "test"))
-    return sum(found)
+    return sum(found), clock.images
 
 
 def main() -> None:
@@ -103,12 +105,14 @@ def main() -> None:
     counts = {"majority": majority_counts(tiles_h5, train, held_out, scheme)}
     for name, features in (("color only", color), ("color and texture", color_and_texture)):
         counts[name] = forest_counts(tiles_h5, train, held_out, features, scheme)
+    seen = {}
     for minutes in MINUTES:
-        name = f"U-Net width 16, {minutes} min"
-        counts[name] = unet_counts(tiles_h5, patches_h5, train, scheme, minutes)
+        name = f"U-Net width {course.QUICK.width}, {minutes} min"
+        counts[name], seen[name] = unet_counts(tiles_h5, patches_h5, train, scheme, minutes)
     rows = {name: metrics.summary(matrix, scheme) for name, matrix in counts.items()}
     table = pd.DataFrame(rows).T.round(4).rename_axis("method").reset_index()
     table = table.assign(
+        crops_seen=table["method"].map(seen).astype("Int64"),
         dataset=options.dataset,
         fingerprint=fingerprint,
         split="tile-part, parts 8 and 9",

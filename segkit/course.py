@@ -49,7 +49,7 @@ class Profile:
     transfer_steps: int
 
 
-QUICK = Profile("quick", 16, 128, 16, 30, 3, 6, (1, 2), 6)
+QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200)
 
 

@@ -68,11 +68,11 @@ def test_a_large_window_is_the_sum_of_its_parts():
     [
         (
             sample.CITY,
-            "6a74c9663ad953ee674f92ad2cab39dab6794421ae35a1df309ceaa814f8365a",
+            "d93b49a1f4c05ae8079f6d8b1ce1b0516161ac46cb75947f3dd13c7424b6c5fb",
         ),
         (
             sample.SECOND_CITY,
-            "32a8f5af68558c61c87808773408ee397a0a77d3031d417d140c0a0b3d083858",
+            "8014980203de5d9e33b18120b859948ec68494bee8effa77849a2cc412bde931",
         ),
     ],
 )

@@ -10,7 +10,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _FIELD_BITS = 16
-_SHARES = 2**17  # steps of an interpolation weight: 16 + 17 + 17 binary digits fit a float64
 
 
 def hashed(key: int, *coordinates: np.ndarray) -> np.ndarray:
@@ -46,73 +45,67 @@ def noise(x: np.ndarray, y: np.ndarray, size: float, key: int) -> np.ndarray:
     """Smooth value noise.
 
     Args:
-        x: eastward meters, (1, W) for a grid or (N,) for points.
-        y: southward meters, (H, 1) for a grid or (N,) for points.
+        x: eastward meters, ascending (1, W) for a grid or (N,) for points.
+        y: southward meters, ascending (H, 1) for a grid or (N,) for points.
         size: meters from one lattice point to the next.
         key: which noise.
 
     Returns:
         float32 (H, W) or (N,) in [−1, 1].
     """
-    return octaves(x, y, size, key, 1)
+    column, right = _split(x, size)
+    row, lower = _split(y, size)
+    first_row, first_column = row.min(), column.min()
+    rows = np.arange(first_row, row.max() + 2)
+    columns = np.arange(first_column, column.max() + 2)
+    table = uniform(hashed(key, rows[:, None], columns[None, :])) * 2 - 1
+    row, column = row - first_row, column - first_column
+    if y.ndim == 2:
+        across = _blend(table[:, column[0]], table[:, column[0] + 1], right)
+        return _down(across, row[:, 0], lower)
+    upper_row = _blend(table[row, column], table[row, column + 1], right)
+    return _blend(
+        upper_row, _blend(table[row + 1, column], table[row + 1, column + 1], right), lower
+    )
 
 
 def octaves(x, y, size: float, key: int, count: int = 3) -> np.ndarray:
-    """Add noise of half the size and half the strength, `count` times in all (up to 4); [−1, 1]."""
-    add = _on_grid if y.ndim == 2 else _at_points
-    total = add(x, y, [(size / 2**octave, key + octave, 0.5**octave) for octave in range(count)])
-    return total.astype(np.float32) / np.float32(2 - 2.0 ** (1 - count))
-
-
-def _on_grid(x: np.ndarray, y: np.ndarray, layers: list) -> np.ndarray:
-    """Add layers (size, key, strength) of noise: lattice values times the shares of each pixel."""
-    upright, across = [], []
-    for size, key, strength in layers:
-        (down, rows), (right, columns) = _weights(y[:, 0], size), _weights(x[0], size)
-        upright.append(down @ (_table(key, rows, columns) * strength))
-        across.append(right)
-    return np.hstack(upright) @ np.hstack(across).T
-
-
-def _at_points(x: np.ndarray, y: np.ndarray, layers: list) -> np.ndarray:
-    """Add layers (size, key, strength) of noise at points (N,)."""
-    total = np.zeros(x.shape)
-    for size, key, strength in layers:
-        (column, right), (row, down) = _split(x, size), _split(y, size)
-        rows, columns = (np.arange(i.min(), i.max() + 2) for i in (row, column))
-        table = _table(key, rows, columns) * strength
-        row, column = row - rows[0], column - columns[0]
-        for i, share in ((row, 1 - down), (row + 1, down)):
-            total += share * ((1 - right) * table[i, column] + right * table[i, column + 1])
+    """Add noise of half the size and half the strength, `count` times in all; [−1, 1]."""
+    total = noise(x, y, size, key)
+    for octave in range(1, count):
+        layer = noise(x, y, size / 2**octave, key + octave)
+        layer *= np.float32(1 / 2**octave)
+        total += layer
+    total *= np.float32(1 / (2 - 2.0 ** (1 - count)))
     return total
 
 
-def _table(key: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return the noise at the lattice points, float64 (rows, columns) in [−1, 1)."""
-    return uniform(hashed(key, rows[:, None], columns[None, :])).astype(np.float64) * 2 - 1
-
-
-def _weights(position: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of each lattice line in each position, (N, lines), and the lines.
-
-    Shares and noise are whole multiples of powers of two, few enough digits for the sums of the
-    matrix product to be exact: no machine can round them otherwise.
-    """
-    index, share = _split(position, size)
-    lines = np.arange(index.min(), index.max() + 2)
-    weights, each = np.zeros((len(index), len(lines))), np.arange(len(index))
-    weights[each, index - lines[0]] = 1 - share
-    weights[each, index - lines[0] + 1] = share
-    return weights, lines
-
-
 def _split(position: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split positions into lattice index (int64) and a smooth share (float64) of the next."""
+    """Split positions into lattice index and a smooth weight (float32) towards the next."""
     scaled = position / size
     index = np.floor(scaled)
-    part = scaled - index
-    share = np.rint(part * part * (3 - 2 * part) * _SHARES) / _SHARES
-    return index.astype(np.int64), share
+    part = (scaled - index).astype(np.float32)
+    return index.astype(np.int64), part * part * (3 - 2 * part)
+
+
+def _blend(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    blend = b - a
+    blend *= weight
+    blend += a
+    return blend
+
+
+def _down(lines: np.ndarray, row: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Blend lattice lines (lines, W) into pixel rows: ascending `row` (H,), weights (H, 1)."""
+    blend, step = np.empty((len(row), lines.shape[1]), np.float32), np.diff(lines, axis=0)
+    ends = np.append(np.flatnonzero(np.diff(row)) + 1, len(row))
+    first = 0
+    for last in ends.tolist():
+        part, line = blend[first:last], row[first]
+        np.multiply(weight[first:last], step[line], out=part)
+        part += lines[line]
+        first = last
+    return blend
 
 
 class Cells:
