@@ -68,7 +68,7 @@ def test_a_large_window_is_the_sum_of_its_parts():
     [
         (
             sample.CITY,
-            "d93b49a1f4c05ae8079f6d8b1ce1b0516161ac46cb75947f3dd13c7424b6c5fb",
+            "a2b8438ed3d4561fede218bd3337a007cc6d70aebe128b1a8bc94340e6db6597",
         ),
         (
             sample.SECOND_CITY,

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+
 from .city import City
 from .lattice import hashed, noise, octaves, uniform
 from .surface import COLOR, DUSTY, GRAIN, Canvas
@@ -16,7 +17,7 @@ _WARM = (1.0, 0.1, -1.0)  # what warmth adds to red, green, blue
 _WIDE = (1, 4, 6, 4, 1)  # the blur that sharpening takes off
 _FIXED_POINT = 16  # gray levels are whole sixteenths while they are filtered
 _SHALLOW = (120, 118, 102)  # red, green, blue over a pale bottom
-_ALGAE, _MUD = 34.0, 30.0  # gray levels that water gains at most
+_ALGAE, _MUD = 34.0, 60.0  # gray levels that water gains at most
 _DEPTH = 32.0  # meters from the shore to where the bottom is lost
 
 
