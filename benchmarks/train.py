@@ -3,6 +3,8 @@
     python -m benchmarks.train --dataset dubai --model unet --width 16 --minutes 10 --seed 0
 
 Random crops from the whole training images; the best epoch is not picked, the last one counts.
+With `--clock cpu` a minute is one of processor time on all cores, so that other work on the same
+machine takes nothing away.
 Scores are data-set level: one confusion matrix over all pixels of the subset, each counted once,
 unlabeled pixels left out.
 """
@@ -13,6 +15,7 @@ import os
 import platform
 import shlex
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,16 +27,31 @@ SCOREBOARD = Path(__file__).parent / "results" / "scoreboard.csv"
 STEPS_PER_LINE = 100
 
 
+#: What `--model` names, built for a number of classes and the options.
+MODELS = {
+    "unet": lambda classes, options: models.unet(classes, options.width),
+    "attention_unet": lambda classes, options: models.attention_unet(classes, options.width),
+    "deeplabv3plus": lambda classes, _: models.deeplabv3plus(classes, weights=None),
+    "efficientnet_unet": lambda classes, _: models.efficientnet_unet(classes, weights=None),
+}
+
+
+def processor_time() -> float:
+    """Return seconds of processor time, as if this process had all cores for itself."""
+    return time.process_time() / os.cpu_count()
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dataset", default="sample")
-    parser.add_argument("--model", default="unet", choices=["unet", "efficientnet_unet"])
-    parser.add_argument("--width", type=int, default=16, help="filters of the U-Net's first block")
+    parser.add_argument("--model", default="unet", choices=list(MODELS))
+    parser.add_argument("--width", type=int, default=16, help="filters of a U-Net's first block")
     parser.add_argument("--split", default="tile-part", choices=["tile-part", "tile"])
     parser.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
+    parser.add_argument("--clock", default="wall", choices=["wall", "cpu"])
     parser.add_argument("--crop", type=int, default=128, help="pixels of a training crop")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -65,22 +83,24 @@ def main() -> None:
     train = pipeline.crops(
         tiles_h5, train_tiles, options.crop, options.batch_size, seed=options.seed
     )
-    if options.model == "unet":
-        model, name = models.unet(len(scheme), options.width), f"unet, width {options.width}"
-    else:
-        model, name = models.efficientnet_unet(len(scheme), weights=None), options.model
-    clock = training.TimeBudget(options.minutes, options.learning_rate, options.batch_size)
+    model = MODELS[options.model](len(scheme), options)
+    now = processor_time if options.clock == "cpu" else time.perf_counter
+    clock = training.TimeBudget(options.minutes, options.learning_rate, options.batch_size, now)
     training.fit(
         model,
         train,
         None,
         scheme,
-        work_root() / "benchmarks" / options.dataset / f"{options.model}.keras",
+        work_root()
+        / "benchmarks"
+        / options.dataset
+        / f"{options.model}-{options.width}-{options.seed}.keras",
         epochs=10_000,
         steps=STEPS_PER_LINE,
         learning_rate=options.learning_rate,
         callbacks=[clock],
     )
+    width = f", width {options.width}" if options.model in ("unet", "attention_unet") else ""
     counts = {
         subset: training.evaluate(model, patches_h5, subset, options.split)
         for subset in ("validation", "test")
@@ -91,10 +111,11 @@ def main() -> None:
         "dataset": options.dataset,
         "fingerprint": fingerprint,
         "split": f"{options.split}, seed 0",
-        "model": name,
+        "model": options.model + width,
         "parameters": model.count_params(),
         "pretrained": "no",
         "minutes": options.minutes,
+        "clock": options.clock,
         "images_seen": clock.images,
         "seed": options.seed,
         "hardware": device.name,

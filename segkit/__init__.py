@@ -21,6 +21,7 @@ ROOMS = (
     "store",
     "patches",
     "pipeline",
+    "weights",
     "models",
     "losses",
     "metrics",

@@ -126,6 +126,23 @@ def curves(histories: dict[str, pd.DataFrame]) -> Figure:
     return _closed(figure)
 
 
+def race(histories: dict[str, pd.DataFrame]) -> Figure:
+    """Draw validation mIoU over images seen and over seconds of training, one color per run.
+
+    Args:
+        histories: name → table with the columns images, seconds and val_miou.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), layout="constrained", dpi=DPI, sharey=True)
+    for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
+        for ax, key in zip(axes, ("images", "seconds"), strict=True):
+            ax.plot(history[key], history["val_miou"], "o-", color=color, label=name, markersize=4)
+            ax.set(xlabel={"images": "images seen", "seconds": "seconds of training"}[key])
+            ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set(ylabel="validation mean IoU", ylim=(0, 1))
+    axes[0].legend(frameon=False, fontsize=8)
+    return _closed(figure)
+
+
 def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     """Draw a confusion matrix, each row as shares of its true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from segkit import __version__, losses, metrics, patches, store
+from segkit import __version__, losses, metrics, models, patches, store
 from segkit.classes import ClassScheme
 from segkit.files import shown, whole
 
@@ -72,6 +72,10 @@ def default_loss(scheme: ClassScheme) -> Callable:
     return losses.blend(*(partial(part, **ignored) for part in parts), weights=(1.0, 0.5))
 
 
+#: What an epoch's row holds and its printed line leaves out.
+NOT_SHOWN = ("learning_rate", "seconds")
+
+
 class EpochLine(keras.callbacks.Callback):
     """Print one short line per epoch."""
 
@@ -79,38 +83,68 @@ class EpochLine(keras.callbacks.Callback):
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k != "learning_rate")
+        scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k not in NOT_SHOWN)
         seconds = time.perf_counter() - self.began
         print(
             f"epoch {epoch + 1:>2}/{self.params['epochs']}  {scores}  {seconds:.0f} s", flush=True
         )
 
 
-class TimeBudget(keras.callbacks.Callback):
-    """Lower the learning rate along a cosine over a number of minutes, then stop.
+class Clock(keras.callbacks.Callback):
+    """Count the seconds of training, and add them to each epoch's row.
 
     Only training counts, not validation; nor does the first step, which builds the graph.
 
     Attributes:
+        now: a function that tells the time in seconds.
         used: seconds of training so far.
+        steps: batches so far.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter):
+        super().__init__()
+        self.now, self.used, self.steps = now, 0.0, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.began = self.now()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        if self.steps > 1:
+            self.used += self.now() - self.began
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds"] = self.used
+
+
+class TimeBudget(Clock):
+    """Lower the learning rate along a cosine over a number of minutes, then stop.
+
+    Attributes:
         images: images seen so far.
     """
 
-    def __init__(self, minutes: float, learning_rate: float, batch_size: int):
-        super().__init__()
+    def __init__(
+        self,
+        minutes: float,
+        learning_rate: float,
+        batch_size: int,
+        now: Callable[[], float] = time.perf_counter,
+    ):
+        super().__init__(now)
         self.budget, self.peak, self.batch_size = 60 * minutes, learning_rate, batch_size
-        self.used, self.images, self.steps = 0.0, 0, 0
+
+    @property
+    def images(self) -> int:
+        return self.steps * self.batch_size
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.began = time.perf_counter()
+        super().on_train_batch_begin(batch, logs)
         done = min(1.0, self.used / self.budget)
         self.model.optimizer.learning_rate = self.peak * (1 + math.cos(math.pi * done)) / 2
 
     def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
-        self.images += self.batch_size
-        if self.steps > 1:
-            self.used += time.perf_counter() - self.began
+        super().on_train_batch_end(batch, logs)
         if self.used >= self.budget:
             self.model.stop_training = True
 
@@ -151,7 +185,7 @@ def fit(
         record: whatever else the model's `.json` should say.
 
     Returns:
-        One row per epoch: loss, miou, val_loss, val_miou.
+        One row per epoch: loss, miou, val_loss, val_miou, and the seconds of training so far.
     """
     path, began = Path(path), time.perf_counter()
     folder = path.with_suffix(".run")
@@ -161,6 +195,7 @@ def fit(
     total = epochs * (steps or int(train.cardinality()))
     given = callbacks or []
     timed = any(isinstance(callback, TimeBudget) for callback in given)
+    clock = [] if timed else [Clock()]
     decay = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, total))
     model.compile(
         keras.optimizers.AdamW(learning_rate if timed else decay, weight_decay=WEIGHT_DECAY),
@@ -176,7 +211,7 @@ def fit(
         epochs=epochs,
         steps_per_epoch=steps,
         shuffle=False,
-        callbacks=[*given, backup, log, *kept, EpochLine()],
+        callbacks=[*clock, *given, backup, log, *kept, EpochLine()],
         verbose=0,
     )
     if kept:
@@ -243,7 +278,7 @@ def load(path: str | Path) -> keras.Model:
     for needed in (path, path.with_suffix(".json")):
         if not needed.exists():
             raise FileNotFoundError(f"{shown(needed)} does not exist: train the model first")
-    model = keras.models.load_model(path, compile=False)
+    model = models.sized(keras.models.load_model(path, compile=False))
     record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     model.scheme, model.record = ClassScheme(**record["scheme"]), record
     return model
