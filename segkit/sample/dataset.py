@@ -21,12 +21,12 @@ PARTS = 3  # parts in a row of a tile, and rows
 _NARROWER = ((1, 4), (3, 2), (5, 8))  # (tile, part): a pixel narrower than its neighbors
 _PALETTE_MASK = (2, 6)  # (tile, part) whose mask is a palette PNG
 _FLAWED_MASK = (4, 3)  # (tile, part) whose mask holds a color of no class
-_FLAW = np.s_[40:60, 70:95]
-_FLAW_COLOR = (0, 0, 0)
+_FLAW = np.s_[40:60, 70:95]  # rows and columns of that mask
+_FLAW_COLOR = (0, 0, 0)  # red, green, blue
 _SCENE_SIZE = 2048  # pixels
 _MAP_SIZE, _MAP_PIXEL = 1024, 4.0  # pixels, meters
 _MAP_BLOCK = 256  # pixels drawn at a time
-_WORKERS = 2
+_WORKERS = 2  # threads
 
 _MAP_LAND = (242, 239, 233)
 _MAP_COLORS = {

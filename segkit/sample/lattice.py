@@ -16,7 +16,8 @@ def hashed(key: int, *coordinates: np.ndarray) -> np.ndarray:
     """Hash whole numbers with SplitMix64 (Steele, Lea and Flood 2014).
 
     Args:
-        key: what the chance is for; another key gives independent chance.
+        key: what the chance is for; another key gives independent chance. The numbers that
+            callers add to a seed or key (`seed + 301`) mean nothing but "another chance".
         *coordinates: integer arrays that broadcast together.
 
     Returns:

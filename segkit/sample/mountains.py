@@ -18,14 +18,25 @@ _MARGIN = 40  # pixels drawn around a chip, so that slides can enter it
 _APART = 30_000.0  # meters from one chip to the next
 _VALLEYS, _SPURS, _WARP = 1700.0, 560.0, 300.0  # meters: their spacing, and how far both are bent
 _ROUGHNESS = (1, 0.42, 0.17, 0.07, 0.03)  # of spurs, and of spurs half as far apart, and so on
+_CREST, _ROUND, _SMOOTH = 0.7, 0.06, 0.8  # of the relief: spurs, valley floors, what is even
+_PLATEAU, _RANGES, _RANGES_SIZE = 1250, 650, 20_000  # meters: mean height, its swing, lattice
 _RELIEF = 460.0  # meters from the valley floors to the highest crests, about
 _SUN = (-0.5, -0.5, 0.7071)  # towards the sun: east, south, up
 _TREE_LINE = 1900.0  # meters above the sea
 _RIVER, _BED, _TRACK = 9.0, 26.0, 7.0  # meters from the middle to the edge
 _FIELD = (150.0, 70.0)  # meters
+_PATCHES, _SPECKLES = 400, 90  # meters, lattices of growth
+_TREE_LINE_BEND = 350  # meters that growth moves the tree line
+_CLEARING, _BARREN = 0.45, -0.8  # growth noise: meadow above, dry grass below
+_DRY_LINE, _FARM_LINE = 250, -400  # meters above the tree line: dry grass above, fields below
+_FARM_SLOPE, _FARM_GROWTH, _PLOUGHED = 0.22, -0.25, 0.4  # rise over run; growth noise; odds bare
+_CRAG, _CRAG_NOISE, _CRAG_HEIGHT = 0.85, 0.35, 2500  # rise over run; its noise; meters for 1 of it
+_CONTOURS, _TRACK_SLOPES = 200, (0.1, 0.6)  # meters from track to track; rise over run
 _SOURCES = 17  # pixels between places where a slide may start
 _START, _STOP = 0.55, 0.14  # rise over run: a slide starts above, and comes to rest below
 _LENGTH, _HALF_WIDTH = (14.0, 42.0), (1.5, 2.1)  # pixels: the least, and how much more
+_FRAY, _FRAY_SIZE = 0.5, 60  # of a slide's edge; meters, lattice
+_BARE, _REGROWN, _REGROWN_SIZE = (0.4, 0.6), 0.25, 50  # share: least, more; lost; meters, lattice
 _CALM, _STORM = 0.15, 0.60  # share of chips with no slide; greatest share of sources that slide
 
 #: reflectance × 1000 in the bands B1 … B12 of Sentinel-2, and its spread within the material.
@@ -44,7 +55,10 @@ _FOREST, _MEADOW, _DRY, _BARE_FIELD, _ROCK, _GRAVEL, _TRACKS, _WATER, _SCAR = ra
 _TABLE = np.array(list(_SPECTRA.values())) / np.array([1000.0] * 12 + [1.0])
 _AIR = np.array((90, 66, 42, 24, 20, 14, 12, 10, 5, 2, 3, 2)) / 1000  # reflectance of clear air
 _BLUR = (3, 0.5, 0.5, 0.5, 1, 1, 1, 0.5, 3, 3, 1, 1)  # pixels: bands of 60, 10 and 20 meters
-_GRAIN = 0.003  # reflectance, greatest noise of the sensor
+_GRAIN, _GRAIN_BY_AIR = 0.003, 0.9  # reflectance, greatest noise of the sensor; share from air
+_SHADOW_LIGHT = 0.25  # share of the light that comes from the sky
+#: strength, and meters of lattice, of uneven ground: broad, fine, and in its color.
+_BROAD, _FINE, _HUE = (0.6, 500), (0.8, 40), (0.2, 160)
 #: what each band is divided by: reflectance of B1 … B12, slope in degrees, elevation in meters.
 _BAND_MEAN = (
     0.123, 0.107, 0.104, 0.085, 0.111, 0.19, 0.22, 0.233, 0.082, 0.003, 0.163, 0.105, 24.5, 1400,
@@ -121,27 +135,32 @@ def _terrain(x, y, key: int) -> tuple[np.ndarray, np.ndarray]:
     rise = np.abs(valley)
     river = rise / (np.sqrt(south * south + east * east) + 1e-6)
     ridges = sum(
-        share * (0.7 - np.abs(noise(bent_x, bent_y, _SPURS / 2**k, key + 30 + k)))
+        share * (_CREST - np.abs(noise(bent_x, bent_y, _SPURS / 2**k, key + 30 + k)))
         for k, share in enumerate(_ROUGHNESS)
     )
-    rise = rise * rise / (rise + 0.06) * (0.8 + ridges.reshape(shape))
-    return 1250 + 650 * noise(x, y, 20_000, key + 40) + _RELIEF * rise, river
+    rise = rise * rise / (rise + _ROUND) * (_SMOOTH + ridges.reshape(shape))
+    plateau = _PLATEAU + _RANGES * noise(x, y, _RANGES_SIZE, key + 40)
+    return plateau + _RELIEF * rise, river
 
 
 def _cover(x, y, elevation, steepness, river, key: int) -> np.ndarray:
     """Return what grows or lies on the ground: uint8 (H, W), row of the table of spectra."""
-    patches, fine = octaves(x, y, 400, key + 50, 4), octaves(x, y, 90, key + 60, 3)
-    height = elevation + 350 * patches
-    ground = np.where(patches + 0.3 * fine > 0.45, _MEADOW, _FOREST).astype(np.uint8)
+    patches = octaves(x, y, _PATCHES, key + 50, 4)
+    fine = octaves(x, y, _SPECKLES, key + 60, 3)
+    height = elevation + _TREE_LINE_BEND * patches
+    ground = np.where(patches + 0.3 * fine > _CLEARING, _MEADOW, _FOREST).astype(np.uint8)
     ground[height > _TREE_LINE] = _MEADOW
-    ground[(height > _TREE_LINE + 250) | (patches + fine < -0.8)] = _DRY
+    ground[(height > _TREE_LINE + _DRY_LINE) | (patches + fine < _BARREN)] = _DRY
     lots = hashed(key + 70, np.floor((y + x / 2) / _FIELD[1]), np.floor((x - y / 2) / _FIELD[0]))
-    farmed = (steepness < 0.22) & (height < _TREE_LINE - 400) & (patches > -0.25)
-    ground[farmed] = np.where(uniform(lots) < 0.4, _BARE_FIELD, _MEADOW)[farmed]
-    crag = steepness + 0.35 * fine + 0.35 * patches + (elevation - _TREE_LINE) / 2500
-    ground[crag > 0.85] = _ROCK
-    level = np.abs(elevation % 200 - 100)  # tracks keep to a height
-    ground[(level < _TRACK * steepness) & (steepness > 0.1) & (steepness < 0.6)] = _TRACKS
+    farmed = (steepness < _FARM_SLOPE) & (height < _TREE_LINE + _FARM_LINE)
+    farmed &= patches > _FARM_GROWTH
+    ground[farmed] = np.where(uniform(lots) < _PLOUGHED, _BARE_FIELD, _MEADOW)[farmed]
+    crag = steepness + _CRAG_NOISE * fine + _CRAG_NOISE * patches
+    crag = crag + (elevation - _TREE_LINE) / _CRAG_HEIGHT
+    ground[crag > _CRAG] = _ROCK
+    level = np.abs(elevation % _CONTOURS - _CONTOURS / 2)  # tracks keep to a height
+    passable = (steepness > _TRACK_SLOPES[0]) & (steepness < _TRACK_SLOPES[1])
+    ground[(level < _TRACK * steepness) & passable] = _TRACKS
     ground[river < _BED * (1 + fine + patches)] = _GRAVEL
     ground[river < _RIVER * (1 + patches)] = _WATER
     return ground
@@ -153,7 +172,7 @@ def _slides(x, y, south, east, number: int, key: int) -> tuple[np.ndarray, np.nd
     here, cells = np.array([number]), np.indices([s // _SOURCES + 1 for s in south.shape])
     luck = float(uniform(hashed(key + 80, here))[0])
     storm = _STORM * max(0.0, luck - _CALM) / (1 - _CALM)
-    edge = 1 + 0.5 * octaves(x, y, 60, key + 81, 2)
+    edge = 1 + _FRAY * octaves(x, y, _FRAY_SIZE, key + 81, 2)
     draws = hashed(key + 91, here, *cells)
     for place in np.argwhere(uniform(hashed(key + 90, here, *cells)) < storm):
         down, right, length, width = (float(uniform(draws[*place], f)) for f in range(4))
@@ -162,9 +181,10 @@ def _slides(x, y, south, east, number: int, key: int) -> tuple[np.ndarray, np.nd
         if len(path) < _LENGTH[0] / 2:
             continue
         tongue = _tongue(path, _HALF_WIDTH[0] + _HALF_WIDTH[1] * width, south.shape) < edge
-        bare[tongue] = 0.4 + 0.6 * right  # older ones are overgrown
+        bare[tongue] = _BARE[0] + _BARE[1] * right  # older ones are overgrown
         scar |= tongue
-    return bare * (1 - 0.25 * octaves(x, y, 50, key + 82, 2).clip(0, 1)), scar
+    regrown = octaves(x, y, _REGROWN_SIZE, key + 82, 2).clip(0, 1)
+    return bare * (1 - _REGROWN * regrown), scar
 
 
 def _descend(south, east, row: float, column: float, longest: float) -> list[tuple]:
@@ -200,9 +220,12 @@ def _tongue(path: list[tuple], half_width: float, shape: tuple[int, int]) -> np.
 
 def _expose(x, y, ground, bare, light, key: int) -> list[np.ndarray]:
     """Return what the sensor sees in B1 … B12: reflectance, float64 (H, W) each."""
-    texture = 0.6 * octaves(x, y, 500, key + 100, 3) + 0.8 * octaves(x, y, 40, key + 110, 2)
-    hue = 0.2 * octaves(x, y, 160, key + 115, 3)  # tilts the spectrum, as minerals and water do
-    sun = 0.25 + 0.75 * light.clip(0, None) / _SUN[2]
+    texture = _BROAD[0] * octaves(x, y, _BROAD[1], key + 100, 3)
+    texture = texture + _FINE[0] * octaves(x, y, _FINE[1], key + 110, 2)
+    hue = _HUE[0] * octaves(
+        x, y, _HUE[1], key + 115, 3
+    )  # tilts the spectrum, as minerals and water do
+    sun = _SHADOW_LIGHT + (1 - _SHADOW_LIGHT) * light.clip(0, None) / _SUN[2]
     rows, columns = (np.floor(v / PIXEL) for v in (y, x))
     bands = []
     for band, blur in enumerate(_BLUR):
@@ -210,6 +233,6 @@ def _expose(x, y, ground, bare, light, key: int) -> list[np.ndarray]:
         seen = [_TABLE[g, band] * (1 + _TABLE[g, -1] * tone) for g in (ground, _SCAR)]
         seen = (seen[0] + bare * (seen[1] - seen[0])) * sun + _AIR[band]
         grain = 2 * uniform(hashed(key + 120 + band, rows, columns)) - 1
-        share = _AIR[band] / _AIR[0] * 0.9 + 0.1  # darker bands are less noisy
+        share = _AIR[band] / _AIR[0] * _GRAIN_BY_AIR + 0.1  # darker bands are less noisy
         bands.append(ndimage.gaussian_filter(seen, blur) + _GRAIN * share * grain)
     return bands

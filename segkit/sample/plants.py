@@ -21,7 +21,14 @@ _CROWN = 2.5  # meters: crowns hang over what is lower
 _BAY, _RAGGED = 1.8, 0.5  # meters from bay to bay of a crown, and how deep bays cut
 _PALMS = 0.3  # share of palms
 _NOTICED = 2.1  # meters of radius from which annotators draw a tree
-_SHRUB_CELL = 6.0  # meters
+_CROWN_TONE = (1.22, -0.5, 0.3)  # brightness: of the top, towards the rim, by chance
+_SHRUB_CELL, _SHRUB_HEIGHT = 6.0, 0.8  # meters
+_SHRUB_RADIUS = (0.5, 1.0)  # meters: the least, and how much more
+_SHRUB_PLACE = (0.3, 0.4)  # of the cell, a shrub's middle: the least, and how much more
+_SHRUBS, _SHRUB_SIZE = (0.10, 0.16), 190  # odds in a cell: mean, and by noise; meters, its lattice
+_BELT = ((34, 310), (9, 37))  # meters that mangroves spread inland; meters, lattice of the noise
+_BELT_EDGES = (-3, 10)  # meters: how far out they stand; what the belt falls short of its noise
+_REED, _REED_SIZE = 0.2, 6  # brightness by noise; meters, its lattice
 
 
 def trees(canvas: Canvas, x: np.ndarray, y: np.ndarray, seed: int) -> None:
@@ -66,7 +73,7 @@ def _crowns(canvas: Canvas, dx, dy, bays, radius, chance) -> None:
     near = (ragged * (dx * dx + dy * dy) / (radius * radius)).astype(np.float32)
     crown = (near < 1) & (canvas.height < _CROWN)
     palm = uniform(chance, 1) < _PALMS
-    tone = 1.22 - 0.5 * near + 0.3 * uniform(chance, 3)
+    tone = _CROWN_TONE[0] + _CROWN_TONE[1] * near + _CROWN_TONE[2] * uniform(chance, 3)
     label = np.where(radius > _NOTICED, np.uint8(VEGETATION), canvas.label)
     canvas.paint(crown, np.where(palm, np.uint8(M.PALM), np.uint8(M.CANOPY)), tone,
                  radius * (2 - near), 0, label)  # fmt: skip
@@ -74,8 +81,10 @@ def _crowns(canvas: Canvas, dx, dy, bays, radius, chance) -> None:
 
 def mangroves(canvas: Canvas, x, y, shore: np.ndarray, seed: int) -> None:
     """Line stretches of the shore with mangrove and reed."""
-    belt = 34 * noise(x, y, 310, seed + 421) + 9 * noise(x, y, 37, seed + 422) - 10
-    canvas.paint((shore > -3) & (shore < belt), M.MANGROVE, 1 + 0.2 * noise(x, y, 6, seed + 423))
+    (broad, broad_size), (fine, fine_size) = _BELT
+    belt = broad * noise(x, y, broad_size, seed + 421) + fine * noise(x, y, fine_size, seed + 422)
+    here = (shore > _BELT_EDGES[0]) & (shore < belt - _BELT_EDGES[1])
+    canvas.paint(here, M.MANGROVE, 1 + _REED * noise(x, y, _REED_SIZE, seed + 423))
 
 
 def shrubs(canvas: Canvas, x, y, seed: int) -> None:
@@ -83,11 +92,12 @@ def shrubs(canvas: Canvas, x, y, seed: int) -> None:
     column, row = (np.floor(v / _SHRUB_CELL).astype(np.int64) for v in (x, y))
     columns, rows = (np.arange(i.min(), i.max() + 1) for i in (column, row))
     chance = hashed(seed + 431, rows[:, None], columns[None, :])
-    radius = 0.5 + 1.0 * uniform(chance, 0)
-    middle_x = (columns + 0.3 + 0.4 * uniform(chance, 1)) * _SHRUB_CELL
-    middle_y = (rows[:, None] + 0.3 + 0.4 * uniform(chance, 2)) * _SHRUB_CELL
+    radius = _SHRUB_RADIUS[0] + _SHRUB_RADIUS[1] * uniform(chance, 0)
+    least, more = _SHRUB_PLACE
+    middle_x = (columns + least + more * uniform(chance, 1)) * _SHRUB_CELL
+    middle_y = (rows[:, None] + least + more * uniform(chance, 2)) * _SHRUB_CELL
     cell = row - rows[0], column - columns[0]
     dx, dy = x - middle_x[cell], y - middle_y[cell]
-    density = 0.10 + 0.16 * noise(x, y, 190, seed + 432)
+    density = _SHRUBS[0] + _SHRUBS[1] * noise(x, y, _SHRUB_SIZE, seed + 432)
     here = (dx * dx + dy * dy < (radius * radius)[cell]) & (uniform(chance, 3)[cell] < density)
-    canvas.paint(here & (canvas.material == M.SAND), M.SHRUB, 1.0, 0.8)
+    canvas.paint(here & (canvas.material == M.SAND), M.SHRUB, 1.0, _SHRUB_HEIGHT)

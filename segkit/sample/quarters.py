@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .city import DESERT, City
+from .city import DESERT, GARDENS, HARBOR, OLD_TOWN, TOWERS, VILLAS, City
 from .lattice import choose, hashed, noise, uniform
 from .water import creek, sea
 
@@ -15,9 +15,15 @@ _BEND = 34.0  # meters that main roads swing to and fro
 _BEND_LENGTH = 420.0  # meters
 _OFFSHORE = -140.0  # meters: quarters whose middle lies farther out are open sea
 _ROADSIDE = 44.0  # meters: no main road reaches farther from its border
-OPEN_SEA = 255
-_INLAND_ODDS = {0: 0.5, 1: 3, 2: 5, 3: 2.2, 4: 2.2, 5: 5}
-_COAST_ODDS = {0: 5, 1: 1.5, 2: 2, 3: 3, 4: 0.5, 5: 0.8}
+OPEN_SEA = 255  # kind of a quarter that is none
+TRACK, AVENUE, HIGHWAY = 1, 2, 3  # ranks of main roads; 0 where there is none
+_HIGHWAYS = 0.32  # odds that a main road is a highway
+_WEAR = (0.85, 0.65)  # brightness of asphalt: the least, and how much more
+_SHARP = 0.05  # least squared sine of a corner: borders that hardly meet divide by this
+_AROUND = 2  # quarters that a box needs beyond its own on each side
+#: how often each kind of quarter comes, relative to the others.
+_INLAND_ODDS = {HARBOR: 0.5, OLD_TOWN: 3, VILLAS: 5, TOWERS: 2.2, GARDENS: 2.2, DESERT: 5}
+_COAST_ODDS = {HARBOR: 5, OLD_TOWN: 1.5, VILLAS: 2, TOWERS: 3, GARDENS: 0.5, DESERT: 0.8}
 _COAST_REACH = 480.0  # meters from the sea
 
 
@@ -40,8 +46,10 @@ class Site:
 
 def sites(x0: float, y0: float, x1: float, y1: float, city: City) -> list[Site]:
     """Return all quarters that can reach into a box of the plan, or border on one that does."""
-    columns = np.arange(np.floor(x0 / SPACING) - 2, np.floor(x1 / SPACING) + 3).astype(np.int64)
-    rows = np.arange(np.floor(y0 / SPACING) - 2, np.floor(y1 / SPACING) + 3).astype(np.int64)
+    columns, rows = (
+        np.arange(math.floor(low / SPACING) - _AROUND, math.floor(high / SPACING) + _AROUND + 1)
+        for low, high in ((x0, x1), (y0, y1))
+    )
     column, row = (grid.ravel() for grid in np.meshgrid(columns, rows))
     chance = hashed(city.seed + 31, row, column)
     x = (column + 0.5 + _JITTER * (2.0 * uniform(chance, 0) - 1)) * SPACING
@@ -101,7 +109,7 @@ def plan(x: np.ndarray, y: np.ndarray, city: City) -> Plan:
     ax, ay, _ = borders.across(here, x, y)
     bx, by, other = borders.across(beyond, x, y)
     cosine = ax * bx + ay * by
-    sine2 = np.maximum(1 - cosine * cosine, np.float32(0.05))
+    sine2 = np.maximum(1 - cosine * cosine, np.float32(_SHARP))
     corner = np.sqrt((across * across + other * other - 2 * across * other * cosine) / sine2)
     along = borders.along(here, x, y)
     return Plan(near, home, pixels, across, along, corner, level, side, wear)
@@ -180,13 +188,13 @@ def _road_tables(near: list[Site], seed: int) -> tuple[np.ndarray, ...]:
     keys = np.array([s.key for s in near])
     low, high = np.minimum.outer(keys, keys), np.maximum.outer(keys, keys)
     chance = uniform(hashed(seed + 33, low, high))
-    level = np.where(chance < 0.32, 3, 2)
+    level = np.where(chance < _HIGHWAYS, HIGHWAY, AVENUE)
     desert = np.array([s.kind == DESERT for s in near])
-    level[np.logical_and.outer(desert, desert)] = 1
+    level[np.logical_and.outer(desert, desert)] = TRACK
     water = np.array([s.kind == OPEN_SEA for s in near])
     level[np.logical_or.outer(water, water)] = 0
     side = np.where(np.less.outer(keys, keys), 1, -1)
-    wear = 0.85 + 0.65 * (chance * 8 % 1)
+    wear = _WEAR[0] + _WEAR[1] * (chance * 8 % 1)
     return level.astype(np.uint8), side.astype(np.float32), wear.astype(np.float32)
 
 

@@ -5,10 +5,13 @@ import numpy as np
 from .lattice import noise, octaves
 
 _SEAWARD = (0.6, 0.8)  # unit vector from the sea inland: east, south
-_COAST_BEND = 230.0  # meters that the coast swings to and fro
+_COAST_BEND, _COAST_SIZE = 230.0, 1300.0  # meters that the coast swings to and fro; lattice
 _CREEK_WIDTH = 42.0  # meters, half of it
 _BRIDGED = 60.0  # meters: bridges reach so far over a creek's bank, and end so far from the sea
 _CREEK_SLOPE = 620.0  # meters from the creek's middle to where its noise would be 1
+_CREEK_SIZE = 2300.0  # meters, lattice of that noise
+_MEANDER, _NARROWS = (0.12, 420.0), (0.8, 600.0)  # noise, share of the width; meters, lattices
+_COVES, _NOTCHES = (14.0, 70.0), (4.0, 17.0)  # meters that the edge swings; meters, lattices
 
 
 def shore(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +25,8 @@ def shore(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarr
     Returns:
         float32 meters from any water, below 0 in it, and whether a bridge may stand here.
     """
-    ragged = 14 * noise(x, y, 70, seed + 11) + 4 * noise(x, y, 17, seed + 12)
+    ragged = _COVES[0] * noise(x, y, _COVES[1], seed + 11)
+    ragged = ragged + _NOTCHES[0] * noise(x, y, _NOTCHES[1], seed + 12)
     open_sea, inlet = sea(x, y, seed), creek(x, y, seed)
     edge = np.minimum(open_sea, inlet) + ragged
     return edge, (inlet < _BRIDGED) & (open_sea > _BRIDGED)
@@ -31,11 +35,12 @@ def shore(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarr
 def sea(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     """Return about how far the open sea is, float32 meters, below 0 in it."""
     straight = (x * _SEAWARD[0] + y * _SEAWARD[1]).astype(np.float32)
-    return straight + _COAST_BEND * octaves(x, y, 1300, seed + 1, 3)
+    return straight + _COAST_BEND * octaves(x, y, _COAST_SIZE, seed + 1, 3)
 
 
 def creek(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     """Return about how far the next creek is, float32 meters, below 0 in it."""
-    course = np.abs(noise(x, y, 2300, seed + 5) + 0.12 * noise(x, y, 420, seed + 6))
-    width = _CREEK_WIDTH * (1 + 0.8 * noise(x, y, 600, seed + 7))
+    meander = _MEANDER[0] * noise(x, y, _MEANDER[1], seed + 6)
+    course = np.abs(noise(x, y, _CREEK_SIZE, seed + 5) + meander)
+    width = _CREEK_WIDTH * (1 + _NARROWS[0] * noise(x, y, _NARROWS[1], seed + 7))
     return (course * _CREEK_SLOPE - width).astype(np.float32)
