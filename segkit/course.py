@@ -36,6 +36,7 @@ class Profile:
         tuned_epochs: of the training in notebook 05.
         transfer_epochs: of notebook 04, (with a frozen encoder, with all layers).
         transfer_steps: batches in an epoch of notebook 04.
+        minutes: of each training in notebook 08.
     """
 
     name: str
@@ -47,10 +48,11 @@ class Profile:
     tuned_epochs: int
     transfer_epochs: tuple[int, int]
     transfer_steps: int
+    minutes: float
 
 
-QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6)
-FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200)
+QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6, 0.5)
+FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10)
 
 
 def profile() -> Profile:

@@ -143,6 +143,25 @@ def race(histories: dict[str, pd.DataFrame]) -> Figure:
     return _closed(figure)
 
 
+def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
+    """Draw one disk per row: what it costs to the right, what it reaches upwards.
+
+    Args:
+        table: one row for each network, its name as index.
+        x, y: columns.
+        size: column that the disks' areas stand for.
+    """
+    figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained", dpi=DPI)
+    areas = 1500 * table[size].astype(float) / table[size].max()
+    ax.scatter(table[x], table[y], s=areas + 20, c=LINE_COLORS[: len(table)], alpha=0.7)
+    for name, row in table.iterrows():
+        ax.annotate(name, (row[x], row[y]), ha="center", va="center", fontsize=9)
+    ax.set(xlabel=f"{x} (area: {size})", ylabel=y, ylim=(0, 1))
+    ax.margins(x=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    return _closed(figure)
+
+
 def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     """Draw a confusion matrix, each row as shares of its true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

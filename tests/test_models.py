@@ -131,8 +131,8 @@ def test_jax_gives_the_same_answer(built, kind, tmp_path):
     code = f"""
 import sys, keras, numpy as np, pathlib
 from segkit import models
-rebuilt = models.{kind}(6, {"weights=None" if kind == "deeplabv3plus" else "width=8"})
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
+rebuilt = models.{kind}(6, {"weights=None" if kind == "deeplabv3plus" else "width=8"})
 home = pathlib.Path({str(tmp_path)!r})
 model = keras.models.load_model(home / "model.keras")
 assert [w.shape for w in rebuilt.weights] == [w.shape for w in model.weights]
@@ -156,7 +156,9 @@ def test_overfits_one_batch(kind):
     for index, color in enumerate(colors):
         place = np.s_[index % 2, 8 + 24 * (index // 2) :, 4 + 12 * index :]
         image[place], mask[place] = color, index + 1
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     for _ in range(60):
         found = model.train_on_batch(image, mask, return_dict=True)
         if found["accuracy"] > 0.97:
