@@ -104,7 +104,9 @@ def _smaller(png: str) -> str:
 def main() -> None:
     """Run notebooks 00 to 07 and say where the results lie."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--renew", action="store_true", help="all notebooks and solutions; outputs go to notebooks/")
+    parser.add_argument(
+        "--renew", action="store_true", help="all notebooks and solutions; outputs go to notebooks/"
+    )
     os.environ["SEGKIT_PROGRESS"] = "0"
     print(course.stamp())
     if parser.parse_args().renew:
