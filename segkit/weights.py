@@ -153,13 +153,16 @@ def read(path: str | Path) -> list[list[np.ndarray]]:
     """Read a Keras HDF5 file of weights: a list of arrays for each weighted layer, in order.
 
     Raises:
-        ValueError: not such a file; a truncated one included.
+        FileNotFoundError: there is no such file.
+        ValueError: it is not such a file; a truncated one included.
     """
     try:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             groups = (root[name] for name in root.attrs["layer_names"])
             found = [[g[name][()] for name in g.attrs["weight_names"]] for g in groups]
+    except FileNotFoundError:
+        raise
     except (OSError, KeyError) as error:
         raise ValueError(
             f"{path} holds no layers in Keras' HDF5 format: is it the whole file?"
