@@ -162,6 +162,7 @@ def test_overfits_one_batch(kind):
     model.compile(
         keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
+    model.optimizer.build(model.trainable_variables)
     for _ in range(60):
         found = model.train_on_batch(image, mask, return_dict=True)
         if found["accuracy"] > 0.97:
