@@ -152,12 +152,14 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
         size: column that the disks' areas stand for.
     """
     figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained", dpi=DPI)
-    areas = 1500 * table[size].astype(float) / table[size].max()
-    ax.scatter(table[x], table[y], s=areas + 20, c=LINE_COLORS[: len(table)], alpha=0.7)
-    for name, row in table.iterrows():
-        ax.annotate(name, (row[x], row[y]), ha="center", va="center", fontsize=9)
+    for color, (name, row) in zip(LINE_COLORS, table.iterrows(), strict=False):
+        ax.scatter(
+            row[x], row[y], s=20 + 1500 * row[size] / table[size].max(), color=color, alpha=0.6
+        )
+        ax.plot(row[x], row[y], "o", color=color, markersize=5, label=name)
     ax.set(xlabel=f"{x} (area: {size})", ylabel=y, ylim=(0, 1))
     ax.margins(x=0.25)
+    ax.legend(frameon=False, fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     return _closed(figure)
 
