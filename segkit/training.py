@@ -73,7 +73,7 @@ def default_loss(scheme: ClassScheme) -> Callable:
 
 
 #: What an epoch's row holds and its printed line leaves out.
-NOT_SHOWN = ("learning_rate", "seconds")
+NOT_SHOWN = ("learning_rate", "steps", "seconds")
 
 
 class EpochLine(keras.callbacks.Callback):
@@ -91,7 +91,7 @@ class EpochLine(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Count the seconds of training, and add them to each epoch's row.
+    """Count the steps and seconds of training, and add them to each epoch's row.
 
     Only training counts, not validation; nor does the first step, which builds the graph.
 
@@ -114,7 +114,7 @@ class Clock(keras.callbacks.Callback):
             self.used += self.now() - self.began
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = self.used
+        logs.update(steps=self.steps, seconds=self.used)
 
 
 class TimeBudget(Clock):
@@ -185,7 +185,7 @@ def fit(
         record: whatever else the model's `.json` should say.
 
     Returns:
-        One row per epoch: loss, miou, val_loss, val_miou, and the seconds of training so far.
+        One row per epoch: loss, miou, val_loss, val_miou; steps and seconds of training so far.
     """
     path, began = Path(path), time.perf_counter()
     folder = path.with_suffix(".run")
