@@ -105,13 +105,17 @@ class Clock(keras.callbacks.Callback):
         super().__init__()
         self.now, self.used, self.steps = now, 0.0, 0
 
+    def on_train_begin(self, logs=None):
+        self.building = True
+
     def on_train_batch_begin(self, batch, logs=None):
         self.began = self.now()
 
     def on_train_batch_end(self, batch, logs=None):
         self.steps += 1
-        if self.steps > 1:
+        if not self.building:
             self.used += self.now() - self.began
+        self.building = False
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update(steps=self.steps, seconds=self.used)
@@ -195,7 +199,11 @@ def fit(
     total = epochs * (steps or int(train.cardinality()))
     given = callbacks or []
     timed = any(isinstance(callback, TimeBudget) for callback in given)
-    clock = [] if timed else [Clock()]
+    given = given if timed else [Clock(), *given]
+    if resume and (folder / "epochs.csv").exists():
+        last = pd.read_csv(folder / "epochs.csv").iloc[-1]
+        for clock in (callback for callback in given if isinstance(callback, Clock)):
+            clock.used, clock.steps = last["seconds"], int(last["steps"])
     decay = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, total))
     model.compile(
         keras.optimizers.AdamW(learning_rate if timed else decay, weight_decay=WEIGHT_DECAY),
@@ -212,7 +220,7 @@ def fit(
         epochs=epochs,
         steps_per_epoch=steps,
         shuffle=False,
-        callbacks=[*clock, *given, backup, log, *kept, EpochLine()],
+        callbacks=[*given, backup, log, *kept, EpochLine()],
         verbose=0,
     )
     if kept:

@@ -33,7 +33,8 @@ def test_a_trained_model_comes_back_with_its_scheme(data, tmp_path):
     model = models.unet(6, width=4, depth=2)
     path = tmp_path / "models" / "unet.keras"
     history = training.fit(model, *data, DUBAI, path, epochs=2, steps=3, record={"seed": 7})
-    assert list(history.columns[:1]) == ["epoch"] and len(history) == 2
+    assert list(history.columns[:1]) == ["epoch"] and list(history["steps"]) == [3, 6]
+    assert 0 < history["seconds"][0] < history["seconds"][1]
     assert sorted(p.name for p in path.parent.iterdir()) == ["unet.json", "unet.keras"]
     again = training.load(path)
     assert again.scheme == DUBAI and again.record["seed"] == 7
@@ -59,6 +60,7 @@ def test_an_interrupted_training_goes_on(data, tmp_path, capsys):
     history = training.fit(models.unet(6, 4, 2), *data, DUBAI, path, resume=True, **plan)
     assert "epoch  3/4" in capsys.readouterr().out.splitlines()[0]
     assert history["epoch"].tolist() == [0, 1, 2, 3] and path.exists()
+    assert np.diff(history["steps"]).tolist() == [history["steps"][0]] * 3
 
 
 def test_early_stopping(data, tmp_path):
