@@ -19,11 +19,12 @@ lab: .venv/ready
 test: .venv/ready
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/python -m pytest tests
-	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	 { $(BIN)/python -m pytest tests > "$$work/tests.log" 2>&1; echo $$? > "$$work/tests"; } & \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample SEGKIT_PROGRESS=0 \
 	 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 -p no:cacheprovider \
-	 notebooks/*.ipynb notebooks/solutions/*.ipynb
+	 notebooks/*.ipynb notebooks/solutions/*.ipynb; \
+	 notebooks=$$?; wait; cat "$$work/tests.log"; exit $$((notebooks + $$(cat "$$work/tests")))
 
 ## make outputs  run all notebooks from clean and store their outputs
 outputs: .venv/ready

@@ -22,9 +22,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         kind = self.path.strip("/").split(".")[0]
         if kind == "late":  # the headers themselves trickle
-            for _ in range(30):
-                self.wfile.write(b"H")
-                time.sleep(0.2)
+            with contextlib.suppress(OSError):
+                for _ in range(30):
+                    self.wfile.write(b"H")
+                    time.sleep(0.2)
             return
         if kind == "missing":
             self.send_error(404)
@@ -83,7 +84,7 @@ def test_a_broken_download_ends_soon_and_leaves_nothing(served, kind):
     began = time.monotonic()
     with pytest.raises(weights.WeightsNotFound, match=rf"{kind}.h5 into the folder.*weights=None"):
         weights.imagenet("net")
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 5
     assert not list(cache.glob("*"))
 
 
