@@ -115,7 +115,10 @@ def _record(folder: Path) -> dict | None:
         return None
 
 
-def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
-    """Show a bar over long work that is gone when done; `SEGKIT_PROGRESS=0` keeps it silent."""
+def progress(items: Iterable | None, label: str, total: int | None = None, **options) -> tqdm:
+    """Show a bar over long work that is gone when done; `SEGKIT_PROGRESS=0` keeps it silent.
+
+    Without items it is a bar to be moved by hand; more options are those of `tqdm`.
+    """
     quiet = os.environ.get("SEGKIT_PROGRESS") == "0"
-    return tqdm(items, desc=label, total=total, leave=False, disable=quiet)
+    return tqdm(items, desc=label, total=total, leave=False, disable=quiet, **options)

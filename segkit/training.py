@@ -210,7 +210,7 @@ def fit(
         loss=loss or default_loss(scheme),
         metrics=[metrics.MeanIoU(len(scheme), scheme.ignore_index)],
     )
-    model.optimizer.build(model.trainable_variables)  # else the graph is traced twice: for B4, 40 s
+    model.optimizer.build(model.trainable_variables)  # else the graph is traced twice
     kept = _keepers(folder, patience, resume) if validation is not None else []
     backup = keras.callbacks.BackupAndRestore(folder / "backup")
     log = keras.callbacks.CSVLogger(folder / "epochs.csv", append=resume)

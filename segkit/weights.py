@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 import pooch
 import requests
-from tqdm import tqdm
+
+from segkit.files import progress
 
 #: A download is given up when fewer than LEAST_BYTES arrive in TIMEOUT_S seconds.
 TIMEOUT_S, LEAST_BYTES = 10.0, 100_000
@@ -118,9 +119,8 @@ def _download(address: str, output_file: str, _pooch) -> None:
     state = {"total": None, "done": 0, "stop": False, "error": None}
     thread = threading.Thread(target=_transfer, args=(address, output_file, state), daemon=True)
     thread.start()
-    quiet = os.environ.get("SEGKIT_PROGRESS") == "0"
     mark, since = 0, time.monotonic()
-    with tqdm(desc="weights", unit="B", unit_scale=True, leave=False, disable=quiet) as bar:
+    with progress(None, "weights", unit="B", unit_scale=True) as bar:
         while thread.is_alive():
             thread.join(0.1)
             bar.total = state["total"]

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from segkit.classes import DUBAI
+from segkit.files import progress as bar
 from segkit.files import whole_folder
 
 from .city import CITY, CRS, City
@@ -65,19 +66,11 @@ def _write_all(folder: Path, city: City, progress: bool) -> None:
     with ThreadPoolExecutor(_WORKERS) as pool:
         running = [pool.submit(*job) for job in jobs]
         try:
-            for done in _shown(running, progress):
+            for done in bar(running, "making the city") if progress else running:
                 done.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _shown(running: list, progress: bool):
-    if not progress:
-        return running
-    from tqdm.auto import tqdm
-
-    return tqdm(running, desc="making the city")
 
 
 def window(tile: int, part: int, city: City = CITY) -> tuple[int, int, int, int]:

@@ -222,9 +222,7 @@ def _expose(x, y, ground, bare, light, key: int) -> list[np.ndarray]:
     """Return what the sensor sees in B1 … B12: reflectance, float64 (H, W) each."""
     texture = _BROAD[0] * octaves(x, y, _BROAD[1], key + 100, 3)
     texture = texture + _FINE[0] * octaves(x, y, _FINE[1], key + 110, 2)
-    hue = _HUE[0] * octaves(
-        x, y, _HUE[1], key + 115, 3
-    )  # tilts the spectrum, as minerals and water do
+    hue = _HUE[0] * octaves(x, y, _HUE[1], key + 115, 3)  # tilts the spectrum, as minerals do
     sun = _SHADOW_LIGHT + (1 - _SHADOW_LIGHT) * light.clip(0, None) / _SUN[2]
     rows, columns = (np.floor(v / PIXEL) for v in (y, x))
     bands = []
