@@ -95,9 +95,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dataset", default="sample")
-    parser.add_argument("--split", default="tile-part", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    tiles_h5, patches_h5 = data(options)
+    tiles_h5, patches_h5 = data(options.dataset, "tile-part")
     with store.opened(tiles_h5) as file:
         scheme, fingerprint = store.scheme(file), file.attrs["fingerprint"]
     train = patches.tiles(patches_h5, "train")

@@ -1,16 +1,16 @@
 """Train one model for a stated time, score it, and append one row to the scoreboard.
 
     python -m benchmarks.train --dataset dubai --model unet --width 16 --minutes 10 --seed 0
+    python -m benchmarks.train --dataset dubai --model reference --split patch --minutes 40
 
-Random crops from the whole training images; the best epoch is not picked, the last one counts.
-With `--clock cpu` a minute is one of processor time on all cores, so that other work on the same
-machine takes nothing away.
-Scores are data-set level: one confusion matrix over all pixels of the subset, each counted once,
-unlabeled pixels left out.
+Ours learns from random crops of the whole training images (`--split patch`: of the training
+patches); the best epoch is not picked, the last one counts. `--model reference` is another course's
+recipe (see reference.py). With `--clock cpu` a minute is one of processor time on all cores, so
+that other work on the same machine takes nothing away.
 """
 
 import argparse
-import csv
+import dataclasses
 import os
 import platform
 import shlex
@@ -19,26 +19,59 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from segkit import __version__, datasets, metrics, models, patches, pipeline, store, training
+import keras
+
+from benchmarks import reference, score, scoreboard
+from segkit import __version__, datasets, models, patches, pipeline, store, training
 from segkit.files import work_root
 
-SCOREBOARD = Path(__file__).parent / "results" / "scoreboard.csv"
 #: Steps between two printed lines.
 STEPS_PER_LINE = 100
-
-
+#: The splits, and the shares of training, validation and test. 80/20 is what courses use.
+FRACTIONS = {
+    "patch": (0.8, 0.0, 0.2),
+    "tile-part": (0.7, 0.15, 0.15),
+    "tile": (0.7, 0.15, 0.15),
+}
 #: What `--model` names, built for a number of classes and the options.
 MODELS = {
     "unet": lambda classes, options: models.unet(classes, options.width),
     "attention_unet": lambda classes, options: models.attention_unet(classes, options.width),
     "deeplabv3plus": lambda classes, _: models.deeplabv3plus(classes, weights=None),
     "efficientnet_unet": lambda classes, _: models.efficientnet_unet(classes, weights=None),
+    "reference": lambda classes, _: reference.unet(classes),
 }
 
 
 def processor_time() -> float:
     """Return seconds of processor time, as if this process had all cores for itself."""
     return time.process_time() / os.cpu_count()
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": processor_time}
+
+
+class Watch(training.TimeBudget):
+    """A time budget that scores the model on the held-out patches at stated times.
+
+    Attributes:
+        rows: minutes, images, miou and accuracy at each of them. Scoring takes no training time.
+    """
+
+    def __init__(self, options: argparse.Namespace, patches_h5: Path):
+        rate = None if options.model == "reference" else options.learning_rate
+        super().__init__(options.minutes, rate, options.batch_size, CLOCKS[options.clock])
+        self.times = [60 * minutes for minutes in sorted(options.score_at)]
+        self.patches_h5, self.split, self.rows = patches_h5, options.split, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.times and self.used >= self.times[0]:
+            found = score.quick_scores(self.model, self.patches_h5, self.split)
+            row = {"minutes": round(self.used / 60, 2), "images": self.images, **found}
+            self.rows.append(row)
+            self.times = [later for later in self.times if later > self.used]
+            print({k: round(v, 4) for k, v in row.items()}, flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -49,109 +82,111 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dataset", default="sample")
     parser.add_argument("--model", default="unet", choices=list(MODELS))
     parser.add_argument("--width", type=int, default=16, help="filters of a U-Net's first block")
-    parser.add_argument("--split", default="tile-part", choices=["tile-part", "tile"])
+    parser.add_argument("--split", default="tile-part", choices=list(FRACTIONS))
     parser.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
-    parser.add_argument("--clock", default="wall", choices=["wall", "cpu"])
+    parser.add_argument("--clock", default="wall", choices=list(CLOCKS))
     parser.add_argument("--crop", type=int, default=128, help="pixels of a training crop")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--six", action="store_true", help="learn Unlabeled as a sixth class")
+    parser.add_argument("--tta", action="store_true", help="score with test-time augmentation, too")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=SCOREBOARD)
+    parser.add_argument(
+        "--score-at", type=float, nargs="*", default=[], help="minutes at which to score, too"
+    )
+    parser.add_argument("--results", type=Path, default=scoreboard.RESULTS)
     return parser.parse_args()
 
 
-def data(options: argparse.Namespace) -> tuple[Path, Path]:
-    """Make the stores that are not there yet; return tiles.h5 and patches.h5."""
-    folder = work_root() / "benchmarks" / options.dataset
-    tiles_h5, patches_h5 = folder / "tiles.h5", folder / "patches.h5"
+def data(dataset: str, split: str) -> tuple[Path, Path]:
+    """Make the stores that are not there yet; return tiles.h5 and patches.h5.
+
+    The patches of a split by patch are cropped from the top left, as courses do: they share no
+    pixel. Those of the other splits lose no pixel.
+    """
+    folder = work_root() / "benchmarks" / dataset
+    edges = "drop" if split == "patch" else "keep"
+    tiles_h5, patches_h5 = folder / "tiles.h5", folder / f"patches_{edges}.h5"
     if not tiles_h5.exists():
-        store.build(datasets.find(options.dataset), tiles_h5)
+        store.build(datasets.find(dataset), tiles_h5)
     if not patches_h5.exists():
-        patches.cut(tiles_h5, patches_h5)
-    patches.split(patches_h5, by=options.split)
+        patches.cut(tiles_h5, patches_h5, edges=edges)
+    patches.split(patches_h5, by=split, fractions=FRACTIONS[split])
     return tiles_h5, patches_h5
+
+
+def train(
+    options: argparse.Namespace, tiles_h5: Path, patches_h5: Path
+) -> tuple[keras.Model, Watch]:
+    """Train the chosen model for the stated minutes."""
+    with store.opened(tiles_h5) as file:
+        scheme = store.scheme(file)
+    model, watch = MODELS[options.model](len(scheme), options), Watch(options, patches_h5)
+    if options.model == "reference":
+        reference.fit(model, patches_h5, options.split, [watch])
+        return model, watch
+    how = {"batch_size": options.batch_size, "seed": options.seed}
+    if options.split == "patch":
+        crops = pipeline.batches(
+            patches_h5, "train", split="patch", augment=True, crop=options.crop, **how
+        ).repeat()
+    else:
+        crops = pipeline.crops(
+            tiles_h5, patches.tiles(patches_h5, "train", options.split), options.crop, **how
+        )
+    learned = dataclasses.replace(scheme, ignore_index=None) if options.six else scheme
+    path = patches_h5.with_name(f"{options.model}-{options.width}-{options.seed}.keras")
+    training.fit(
+        model,
+        crops,
+        None,
+        learned,
+        path,
+        epochs=10_000,
+        steps=STEPS_PER_LINE,
+        learning_rate=options.learning_rate,
+        callbacks=[watch],
+    )
+    return model, watch
 
 
 def main() -> None:
     """Train, score, append."""
     options = arguments()
     device = training.setup(seed=options.seed)
-    tiles_h5, patches_h5 = data(options)
+    tiles_h5, patches_h5 = data(options.dataset, options.split)
+    model, watch = train(options, tiles_h5, patches_h5)
     with store.opened(tiles_h5) as file:
-        scheme, fingerprint = store.scheme(file), file.attrs["fingerprint"]
-    train_tiles = patches.tiles(patches_h5, "train", options.split)
-    train = pipeline.crops(
-        tiles_h5, train_tiles, options.crop, options.batch_size, seed=options.seed
-    )
-    model = MODELS[options.model](len(scheme), options)
-    now = processor_time if options.clock == "cpu" else time.perf_counter
-    clock = training.TimeBudget(options.minutes, options.learning_rate, options.batch_size, now)
-    training.fit(
-        model,
-        train,
-        None,
-        scheme,
-        work_root()
-        / "benchmarks"
-        / options.dataset
-        / f"{options.model}-{options.width}-{options.seed}.keras",
-        epochs=10_000,
-        steps=STEPS_PER_LINE,
-        learning_rate=options.learning_rate,
-        callbacks=[clock],
-    )
+        fingerprint = file.attrs["fingerprint"]
     width = f", width {options.width}" if options.model in ("unet", "attention_unet") else ""
-    counts = {
-        subset: training.evaluate(model, patches_h5, subset, options.split)
-        for subset in ("validation", "test")
-    }
-    counts["validation+test"] = counts["validation"] + counts["test"]
+    six = ", six classes learned" if options.six or options.model == "reference" else ""
+    tta = score.quick_scores(model, patches_h5, options.split, tta=True) if options.tta else {}
     row = {
         "date": datetime.now(UTC).date().isoformat(),
         "dataset": options.dataset,
         "fingerprint": fingerprint,
         "split": f"{options.split}, seed 0",
-        "model": options.model + width,
+        "scored_on": " and ".join(score.held_out(patches_h5, options.split)),
+        "model": options.model + width + six,
         "parameters": model.count_params(),
         "pretrained": "no",
         "minutes": options.minutes,
         "clock": options.clock,
-        "images_seen": clock.images,
+        "images_seen": watch.images,
         "seed": options.seed,
         "hardware": device.name,
         "precision": device.precision,
         "version": f"segkit {__version__}, Python {platform.python_version()}",
-        **_scores(counts, scheme),
-        "convention": "data-set level, real classes, unlabeled ignored",
+        **score.all_scores(model, patches_h5, options.split),
+        "miou, turned and flipped": tta.get("miou"),
+        "accuracy, turned and flipped": tta.get("accuracy"),
+        "convention": score.CONVENTION,
         "command": f"python -m benchmarks.train {shlex.join(sys.argv[1:])}",
     }
-    append(options.results, row)
+    scoreboard.append(options.results / "scoreboard.csv", [row])
+    key = {name: row[name] for name in ("date", "model", "seed", "split", "command")}
+    scoreboard.append(options.results / "curves.csv", [{**key, **found} for found in watch.rows])
     print("\n".join(f"{key:>28}  {value}" for key, value in row.items()))
-
-
-def _scores(counts: dict, scheme) -> dict:
-    found = {}
-    for subset, matrix in counts.items():
-        for key, value in metrics.summary(matrix, scheme).items():
-            found[f"{key} ({subset})"] = round(value, 4)
-    for name, value in metrics.scores(counts["validation+test"], scheme)["iou"].dropna().items():
-        found[f"iou {name} (validation+test)"] = round(value, 4)
-    return found
-
-
-def append(path: Path, row: dict) -> None:
-    """Add a row to a CSV; a file with other columns is refused."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    if not new:
-        with path.open(newline="", encoding="utf-8") as file:
-            if (header := next(csv.reader(file))) != list(row):
-                raise ValueError(f"{path} has other columns: {sorted(set(header) ^ set(row))}")
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

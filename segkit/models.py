@@ -134,6 +134,29 @@ def probabilities(x, classes: int):
     return layers.Activation("softmax", dtype="float32", name="probabilities")(scores)
 
 
+def predict(model, images: np.ndarray, tta: bool = False) -> np.ndarray:
+    """Return what a model says of a batch of images.
+
+    Args:
+        model: anything with Keras' `predict_on_batch`.
+        images: (B, H, W, channels), 0–255.
+        tta: test-time augmentation: the mean over the eight turns and flips of each image, at eight
+            times the cost.
+
+    Returns:
+        float32 probabilities (B, H, W, classes).
+    """
+    if not tta:
+        return np.asarray(model.predict_on_batch(images), np.float32)
+    total = 0
+    for turns in range(4):
+        for flip in (1, -1):
+            seen = np.rot90(images, turns, axes=(1, 2))[:, :, ::flip]
+            found = predict(model, np.ascontiguousarray(seen))
+            total = total + np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
+    return total / 8
+
+
 def efficientnet_unet(
     classes: int, weights: str | Path | None = "imagenet", channels: int = 3
 ) -> keras.Model:

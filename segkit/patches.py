@@ -6,6 +6,7 @@ and `/column` in it; and under `/splits/` one uint8 (N,) per rule that was asked
 1 validation, 2 test.
 """
 
+import warnings
 from pathlib import Path
 
 import h5py
@@ -17,7 +18,18 @@ from segkit.files import progress, whole
 
 FORMAT = "segkit patches 1"
 SUBSETS = ("train", "validation", "test")
-RULES = ("patch", "tile-part", "tile")
+#: What stays together under each rule: one of the arrays of the file, or nothing.
+RULES = {"patch": None, "tile-part": "tile", "tile": "group"}
+#: The splits of `leave_one_out` are named by this and the group left out.
+FOLD = "without "
+
+
+class LeakError(ValueError):
+    """Patches of one image, or of one group, are in more than one subset."""
+
+
+class LeakWarning(UserWarning):
+    """A split that leaks was asked for."""
 
 
 def starts(length: int, size: int, overlap: float = 0.0, edges: str = "keep") -> list[int]:
@@ -179,23 +191,70 @@ def split(
     Args:
         patches_h5: what `cut` wrote.
         by: what stays together. "patch": nothing; patches of one image land on both sides, which
-            leaks, so it serves for comparison only. "tile-part": all patches of one image; each
-            group of images gives its share to each subset. "tile": all images of one group.
+            leaks, so it serves for comparison only and warns of it. "tile-part": all patches of
+            one image; each group of images gives its share to each subset. "tile": all images of
+            one group.
         fractions: train, validation, test; they sum to 1.
         seed: for "patch" and "tile" it shuffles; for "tile-part" it moves the held-out images
             along: 0 holds out the last of each group.
 
     Returns:
         Share of each class in each subset (rows train, validation, test), and how many patches.
+
+    Raises:
+        LeakError: an image or a group would land on both sides; nothing is written.
     """
     with store.opened(patches_h5, FORMAT) as file:
         tile, group = file["tile"].asstr()[:], file["group"].asstr()[:]
     subset = _assign(tile, group, by, fractions, seed)
-    with h5py.File(patches_h5, "r+") as file:
-        data = file.require_dataset(f"splits/{by}", subset.shape, "u1")
-        data[:] = subset
-        data.attrs.update(fractions=fractions, seed=seed)
+    if RULES[by] is None:
+        both = sum(len(set(subset[tile == name])) > 1 for name in np.unique(tile))
+        warnings.warn(
+            f"split by patch: {both} of {len(np.unique(tile))} images have patches in more than "
+            "one subset, so scores on it promise too much; for comparison only",
+            LeakWarning,
+            stacklevel=2,
+        )
+    _write_split(patches_h5, by, subset, by=by, fractions=fractions, seed=seed)
     return shares(patches_h5, by)
+
+
+def leave_one_out(patches_h5: str | Path) -> list[str]:
+    """Write one split for each group of images: that group is the test set, all others train.
+
+    Returns:
+        The splits' names, "without <group>", to be passed wherever a split is asked for.
+    """
+    with store.opened(patches_h5, FORMAT) as file:
+        group = file["group"].asstr()[:]
+    names = [f"{FOLD}{left_out}" for left_out in np.unique(group)]
+    if len(names) < 2:
+        raise ValueError("all images are of one group: there is none to leave out")
+    for name in names:
+        subset = np.where(group == name.removeprefix(FOLD), SUBSETS.index("test"), 0)
+        _write_split(patches_h5, name, subset.astype(np.uint8), by="tile")
+    return names
+
+
+def _write_split(patches_h5: str | Path, name: str, subset: np.ndarray, **how) -> None:
+    """Check a split and write it with its rule; `how` holds at least `by`."""
+    with h5py.File(patches_h5, "r+") as file:
+        _check(file, name, subset, how["by"])
+        data = file.require_dataset(f"splits/{name}", subset.shape, "u1")
+        data[:] = subset
+        data.attrs.update(how)
+
+
+def _check(file: h5py.File, name: str, subset: np.ndarray, by: str) -> None:
+    """Raise if what the rule keeps together is in two subsets."""
+    if RULES[by] is None:
+        return
+    sides = pd.Series(subset).groupby(file[RULES[by]].asstr()[:]).nunique()
+    if leaking := sides[sides > 1].index.tolist():
+        raise LeakError(
+            f"split {name!r}: {len(leaking)} image(s) or group(s) are in more than one subset, "
+            f"such as {leaking[0]}. Make it anew with patches.split."
+        )
 
 
 def _assign(tile, group, by: str, fractions, seed: int) -> np.ndarray:
@@ -239,13 +298,16 @@ def members(patches_h5: str | Path, subset: str, by: str = "tile-part") -> np.nd
 
     Raises:
         KeyError: that split was never made, or no such subset.
+        LeakError: the stored split has an image or a group on both sides.
     """
     with store.opened(patches_h5, FORMAT) as file:
         if f"splits/{by}" not in file:
             raise KeyError(f"no split {by!r} yet: make it with patches.split(…, by={by!r})")
         if subset not in SUBSETS:
             raise KeyError(f"subset {subset!r}: choose one of {', '.join(SUBSETS)}")
-        return np.flatnonzero(file[f"splits/{by}"][:] == SUBSETS.index(subset))
+        stored = file[f"splits/{by}"]
+        _check(file, by, stored[:], stored.attrs["by"])
+        return np.flatnonzero(stored[:] == SUBSETS.index(subset))
 
 
 def tiles(patches_h5: str | Path, subset: str, by: str = "tile-part") -> list[str]:

@@ -49,6 +49,7 @@ def batches(
     split: str = "tile-part",
     augment: bool = False,
     seed: int = 0,
+    crop: int | None = None,
 ) -> tf.data.Dataset:
     """Read a subset's patches in batches, once through.
 
@@ -59,15 +60,19 @@ def batches(
         split: "patch", "tile-part" or "tile".
         augment: shuffle anew each time through, and augment.
         seed: of shuffling and augmentation.
+        crop: draw a random window of so many pixels from each patch.
 
     Returns:
-        A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)).
+        A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); S is the patches'
+        size, or `crop`.
     """
     found = patches.members(patches_h5, subset, split)
     with store.opened(patches_h5, patches.FORMAT) as file:
         size, channels = file["images"].shape[2:]
     if not len(found):
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
+    if crop is not None and not 0 < crop <= size:
+        raise ValueError(f"crop={crop}: from 1 to {size}, the size of the patches")
     rng = np.random.default_rng(seed)
 
     def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -76,10 +81,12 @@ def batches(
             images, masks = file["images"], file["masks"]
             for first in range(0, len(order), batch_size):
                 pairs = [(images[i], masks[i]) for i in order[first : first + batch_size]]
+                if crop:
+                    pairs = [_cropped(image, mask, crop, rng) for image, mask in pairs]
                 yield _stack(pairs, rng if augment else None)
 
     count = -(-len(found) // batch_size)
-    data = _dataset(read, (None, size, size, channels))
+    data = _dataset(read, (None, crop or size, crop or size, channels))
     return data.apply(tf.data.experimental.assert_cardinality(count))
 
 
@@ -132,6 +139,12 @@ def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator):
     tile = file["tiles"][tile_id]
     row, column = (int(rng.integers(length - size + 1)) for length in tile["mask"].shape)
     return store.window(tile, row, column, size, size)
+
+
+def _cropped(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Generator):
+    row, column = (int(rng.integers(length - size + 1)) for length in mask.shape)
+    window = np.s_[row : row + size, column : column + size]
+    return image[window], mask[window]
 
 
 def _stack(pairs: list, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:

@@ -164,6 +164,49 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
     return _closed(figure)
 
 
+def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
+    """Draw scores with their confidence intervals, one line for each row.
+
+    Args:
+        table: one row for each model, its name as index; columns score, low, high, and, for one
+            color each, group. A row without an interval gets a point alone.
+        xlabel: what the score is.
+    """
+    groups = table["group"] if "group" in table else pd.Series("", table.index)
+    figure, ax = plt.subplots(figsize=(7.5, 0.8 + 0.28 * len(table)), layout="constrained", dpi=DPI)
+    for color, group in zip(LINE_COLORS, groups.unique(), strict=False):
+        rows = np.flatnonzero(groups == group)
+        chosen = table.iloc[rows]
+        ax.hlines(rows, chosen["low"], chosen["high"], color=color, alpha=0.5, linewidth=4)
+        ax.plot(chosen["score"], rows, "o", color=color, label=group or None)
+    ax.set_yticks(range(len(table)), table.index, fontsize=8)
+    ax.invert_yaxis()
+    ax.set(xlabel=xlabel)
+    ax.grid(axis="x", alpha=0.3)
+    if groups.any():
+        ax.legend(frameon=False, fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return _closed(figure)
+
+
+def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Draw how often models were right against how sure they were, one line for each.
+
+    Args:
+        tables: name → `metrics.reliability`.
+    """
+    figure, ax = plt.subplots(figsize=(4.6, 3.8), layout="constrained", dpi=DPI)
+    ax.plot([0, 1], [0, 1], ":", color="0.5", label="as sure as right")
+    for color, (name, table) in zip(LINE_COLORS, tables.items(), strict=False):
+        filled = table[table["pixels"] > 0]
+        sure, right = (filled[column] / filled["pixels"] for column in ("confidence", "right"))
+        ax.plot(sure, right, "o-", color=color, label=name, markersize=4)
+    ax.set(xlabel="confidence", ylabel="share of right pixels", xlim=(0, 1), ylim=(0, 1))
+    ax.legend(frameon=False, fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return _closed(figure)
+
+
 def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     """Draw a confusion matrix, each row as shares of its true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

@@ -13,6 +13,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
+from segkit import models
 from segkit.classes import ClassScheme
 from segkit.files import progress, whole
 from segkit.patches import patchify, starts
@@ -92,7 +93,7 @@ def _rows(model, scene, bands, scaling, window, overlap, batch_size, tta):
     for row, following in zip(progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         strip = patchify(_strip(scene, row, window, bands, scaling), window, overlap)[0]
         for first in range(0, len(columns), batch_size):
-            found = _probabilities(model, strip[first : first + batch_size], tta)
+            found = models.predict(model, strip[first : first + batch_size], tta)
             if total.shape[-1] != found.shape[-1]:
                 total = np.zeros((*total.shape[:2], found.shape[-1]), np.float32)
             for column, probability in zip(columns[first:], found, strict=False):
@@ -110,19 +111,6 @@ def _strip(scene, row: int, window: int, bands, scaling) -> np.ndarray:
         low, high = scaling
         strip = np.nan_to_num((strip - low) * (255 / (high - low))).clip(0, 255)
     return strip
-
-
-def _probabilities(model, images: np.ndarray, tta: bool) -> np.ndarray:
-    """Predict (B, S, S, bands); with `tta`, the mean over the eight turns and flips."""
-    if not tta:
-        return np.asarray(model.predict_on_batch(images), np.float32)
-    total = 0
-    for turns in range(4):
-        for flip in (1, -1):
-            seen = np.rot90(images, turns, axes=(1, 2))[:, :, ::flip]
-            found = _probabilities(model, np.ascontiguousarray(seen), tta=False)
-            total = total + np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
-    return total / 8
 
 
 def _valid(scene, area: Window) -> np.ndarray:

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -124,6 +124,8 @@ class Clock(keras.callbacks.Callback):
 class TimeBudget(Clock):
     """Lower the learning rate along a cosine over a number of minutes, then stop.
 
+    A learning rate of None leaves the optimizer's as it is.
+
     Attributes:
         images: images seen so far.
     """
@@ -131,7 +133,7 @@ class TimeBudget(Clock):
     def __init__(
         self,
         minutes: float,
-        learning_rate: float,
+        learning_rate: float | None,
         batch_size: int,
         now: Callable[[], float] = time.perf_counter,
     ):
@@ -144,6 +146,8 @@ class TimeBudget(Clock):
 
     def on_train_batch_begin(self, batch, logs=None):
         super().on_train_batch_begin(batch, logs)
+        if self.peak is None:
+            return
         done = min(1.0, self.used / self.budget)
         self.model.optimizer.learning_rate = self.peak * (1 + math.cos(math.pi * done)) / 2
 
@@ -293,12 +297,42 @@ def load(path: str | Path) -> keras.Model:
     return model
 
 
+def answers(
+    model: keras.Model,
+    patches_h5: str | Path,
+    subset: str,
+    split: str = "tile-part",
+    batch_size: int = 16,
+    tta: bool = False,
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Predict the patches of a subset, one after the other.
+
+    Args:
+        model: takes (B, S, S, C) of 0–255, returns probabilities.
+        patches_h5, subset, split: see `pipeline.batches`.
+        batch_size: patches predicted at once.
+        tta: average over the eight turns and flips.
+
+    Yields:
+        The patch's position in the file; its mask uint8 (S, S); probabilities float32 (S, S, C);
+        and, bool (S, S), which pixels lie in the tile and came in no patch before.
+    """
+    found, seen = patches.members(patches_h5, subset, split), {}
+    with store.opened(patches_h5, patches.FORMAT) as file:
+        for first in range(0, len(found), batch_size):
+            chosen = found[first : first + batch_size]
+            images = file["images"][chosen].astype(np.float32)
+            for i, probabilities in zip(chosen, models.predict(model, images, tta), strict=True):
+                yield int(i), file["masks"][i], probabilities, _unseen(seen, file, i)
+
+
 def evaluate(
     model: keras.Model,
     patches_h5: str | Path,
     subset: str,
     split: str = "tile-part",
     batch_size: int = 16,
+    tta: bool = False,
 ) -> np.ndarray:
     """Count every pixel of a subset once, however much its patches overlap.
 
@@ -306,17 +340,42 @@ def evaluate(
         int64 (C, C) confusion matrix, rows = truth, the ignored class's row included;
         `metrics.scores` and `metrics.summary` leave it out.
     """
-    found = patches.members(patches_h5, subset, split)
-    total, seen = 0, {}
+    return evaluate_each(model, patches_h5, subset, split, "tile", batch_size, tta)[1].sum(axis=0)
+
+
+def evaluate_each(
+    model: keras.Model,
+    patches_h5: str | Path,
+    subset: str,
+    split: str = "tile-part",
+    unit: str = "group",
+    batch_size: int = 16,
+    tta: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count as `evaluate` does, but patch by patch, image by image, or group by group.
+
+    Args:
+        unit: "patch", "tile" (an image) or "group" (of images).
+
+    Returns:
+        The units' names (N,): positions in the file, or ids; and int64 (N, C, C).
+    """
+    units, matrices = [], []
     with store.opened(patches_h5, patches.FORMAT) as file:
         classes = len(store.scheme(file))
-        for first in range(0, len(found), batch_size):
-            chosen = found[first : first + batch_size]
-            probabilities = model.predict_on_batch(file["images"][chosen].astype(np.float32))
-            for i, predicted in zip(chosen, probabilities.argmax(axis=-1), strict=True):
-                new = _unseen(seen, file, i)
-                total += metrics.confusion(file["masks"][i][new], predicted[new], classes)
-    return total
+        names = np.arange(len(file["tile"])) if unit == "patch" else file[unit].asstr()[:]
+    for i, mask, found, new in answers(model, patches_h5, subset, split, batch_size, tta):
+        units.append(names[i])
+        matrices.append(metrics.confusion(mask[new], found.argmax(axis=-1)[new], classes))
+    return gathered(units, matrices)
+
+
+def gathered(units: list, counts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Add up the counts of each unit; return the units' names and one sum for each."""
+    names, place = np.unique(units, return_inverse=True)
+    total = np.zeros((len(names), *counts[0].shape), counts[0].dtype)
+    np.add.at(total, place, counts)
+    return names, total
 
 
 def _unseen(seen: dict, file, i: int) -> np.ndarray:

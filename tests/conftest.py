@@ -20,14 +20,15 @@ def write_pair(folder: Path, name: str, image: np.ndarray, rgb_mask: np.ndarray,
         Image.fromarray(array).save(folder / kind / f"{name}.png")
 
 
-def dubai_tree(root: Path, tiles: int = 3, parts: int = 9, seed: int = 0) -> Path:
+def dubai_tree(root: Path, tiles: int = 3, parts: int = 9, seed: int = 0, size: int = 60) -> Path:
     """Write a small data set in the Dubai layout; return the folder that holds dubai/."""
     rng = np.random.default_rng(seed)
     for tile in range(1, tiles + 1):
         folder = root / "dubai" / "Semantic segmentation dataset" / f"Tile {tile}"
         for part in range(1, parts + 1):
-            shape = (60 + 3 * tile, 80 + part % 2)
-            mask = np.kron(rng.integers(0, 6, (9, 11)), np.ones((10, 10), int))
+            shape = (size + 3 * tile, size + 20 + part % 2)
+            squares = rng.integers(0, 6, (shape[0] // 10 + 1, shape[1] // 10 + 1))
+            mask = np.kron(squares, np.ones((10, 10), int))
             rgb_mask = classes.DUBAI.encode(mask[: shape[0], : shape[1]])
             image = rng.integers(0, 256, (*shape, 3), np.uint8)
             write_pair(folder, f"image_part_{part:03d}", image, rgb_mask)

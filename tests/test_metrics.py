@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
-from segkit import metrics
+from segkit import metrics, models
 from segkit.classes import DUBAI, ClassScheme
 
 THREE = ClassScheme("three", "abc", [(0, 0, 0), (1, 1, 1), (2, 2, 2)], ignore_index=2)
@@ -24,10 +24,10 @@ def test_nine_pixels_by_hand():
     assert metrics.summary(matrix)["accuracy"] == pytest.approx(6 / 9)
 
 
-@given(st.integers(2, 7), st.integers(0, 10_000))
-def test_as_scikit_learn_says(classes, seed):
+@given(st.integers(2, 20), st.integers(0, 10_000), st.integers(1, 400))
+def test_as_scikit_learn_says(classes, seed, pixels):
     rng = np.random.default_rng(seed)
-    truth, answer = rng.integers(0, classes, (2, 400))
+    truth, answer = rng.integers(0, classes, (2, pixels))
     matrix = metrics.confusion(truth, answer, classes)
     labels = list(range(classes))
     assert np.array_equal(matrix, sklearn.confusion_matrix(truth, answer, labels=labels))
@@ -44,6 +44,16 @@ def test_as_scikit_learn_says(classes, seed):
     assert metrics.summary(matrix)["accuracy"] == pytest.approx(
         sklearn.accuracy_score(truth, answer), abs=1e-12
     )
+
+
+@pytest.mark.parametrize("classes", [6, 16, 17])
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_a_large_picture_is_counted_in_chunks(classes, kind):
+    rng = np.random.default_rng(0)
+    truth, answer = rng.integers(0, classes, (2, 1001, 1003)).astype(kind)
+    matrix = metrics.confusion(truth, answer, classes)
+    assert truth.size > metrics.CHUNK and matrix.dtype == np.int64
+    assert np.array_equal(matrix, sklearn.confusion_matrix(truth.ravel(), answer.ravel()))
 
 
 def test_ignored_pixels_change_nothing():
@@ -88,3 +98,115 @@ def test_the_keras_metric_equals_the_table(ignored):
     metric.reset_state()
     assert float(metric.result()) == 0
     assert metrics.MeanIoU.from_config(metric.get_config()).ignore_index == ignored
+
+
+def pictures(n=40, classes=4, seed=0):
+    """Return n pairs of masks whose classes are not all in each, and their confusion matrices."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, rng.integers(1, classes + 1, (n, 1, 1)), (n, 8, 8))
+    answer = np.where(rng.random((n, 8, 8)) < 0.6, truth, rng.integers(0, classes, (n, 8, 8)))
+    matrices = [metrics.confusion(t, a, classes) for t, a in zip(truth, answer, strict=True)]
+    return truth, answer, np.stack(matrices)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16])
+def test_the_batch_mean_is_that_of_segmentation_models(batch_size):
+    truth, answer, matrices = pictures()
+    score = models._segmentation_models().metrics.IOUScore(smooth=metrics.SMOOTH)
+    one_hot = np.eye(4, dtype=np.float32)
+    theirs = [
+        float(score(one_hot[truth[i : i + batch_size]], one_hot[answer[i : i + batch_size]]))
+        for i in range(0, len(truth), batch_size)
+    ]
+    ours = metrics.conventions(matrices, batch_size=batch_size)["batch mean"]
+    assert ours == pytest.approx(np.mean(theirs), abs=1e-6)
+
+
+def test_five_ious_of_two_pictures_by_hand():
+    """Two pictures of four pixels; class 2 is only in the first, class 1 only in the second."""
+    matrices = np.array([[[1, 0, 1], [0, 0, 0], [0, 0, 2]], [[2, 1, 0], [0, 1, 0], [0, 0, 0]]])
+    found = metrics.conventions(matrices, batch_size=1)
+    first, second = (1 / 2, 2 / 3), (2 / 3, 1 / 2)  # classes 0 and 2; classes 0 and 1
+    assert found["data set"] == pytest.approx((3 / 5 + 1 / 2 + 2 / 3) / 3)
+    assert found["image mean"] == pytest.approx((sum(first) / 2 + sum(second) / 2) / 2)
+    absent = (sum(first) + 1) / 3 + (sum(second) + 1) / 3
+    assert found["image mean, absent as 1"] == pytest.approx(absent / 2)
+    assert found["batch mean"] == pytest.approx(absent / 2, abs=1e-4)
+    assert found["micro"] == pytest.approx((3 + 1 + 2) / (5 + 2 + 3))
+
+
+def test_the_data_set_convention_is_the_summary():
+    _, _, matrices = pictures(classes=3)
+    for scheme in (None, THREE):
+        found = metrics.conventions(matrices, scheme)["data set"]
+        assert found == pytest.approx(metrics.summary(matrices.sum(axis=0), scheme)["miou"])
+
+
+def test_ignored_pixels_change_no_convention():
+    truth, answer, matrices = pictures(classes=3)
+    other = np.where(truth == 2, 0, answer)
+    changed = [metrics.confusion(t, a, 3) for t, a in zip(truth, other, strict=True)]
+    assert metrics.conventions(matrices, THREE) == metrics.conventions(np.stack(changed), THREE)
+
+
+def test_the_bootstrap_draws_whole_tiles():
+    same = np.repeat(np.array([[[8, 2], [3, 7]]]), 6, axis=0)
+    miou = metrics.summary(same[0])["miou"]
+    assert metrics.bootstrap(same) == pytest.approx((miou, miou))
+    good, bad = np.diag([9, 9]), np.array([[0, 9], [9, 0]])
+    low, high = metrics.bootstrap(np.stack([good] * 4 + [bad] * 4))
+    assert low < 1 / 3 < high  # half of the pixels right: 9 of 27 for both classes
+    few = metrics.bootstrap(np.stack([good, bad]))
+    many = metrics.bootstrap(np.stack([good, bad] * 50))
+    assert few[1] - few[0] > many[1] - many[0] > 0
+
+
+@pytest.mark.parametrize("scheme", [None, THREE])
+def test_the_interval_covers_what_it_says(scheme):
+    """Of 200 sets of tiles, the 90 % interval holds the true mean IoU in about 180."""
+    rng, hits = np.random.default_rng(0), 0
+    truth = np.array([[60, 30, 10], [20, 70, 10], [5, 15, 80]])
+    for trial in range(200):
+        tiles = rng.poisson(truth * rng.gamma(4, 0.25, (30, 1, 1)))
+        low, high = metrics.bootstrap(tiles, scheme, level=0.9, draws=400, seed=trial)
+        hits += low <= metrics.summary(truth, scheme)["miou"] <= high
+    assert 160 <= hits <= 195
+
+
+def test_a_border_by_hand():
+    """Left half 0, right half 1; the answer puts the border one or three columns further right."""
+    truth, near, far = (np.tile(np.arange(12) >= edge, (6, 1)).astype(int) for edge in (5, 6, 8))
+    counts = metrics.boundary_counts(truth, near, 2, tolerance=1)
+    assert counts.tolist() == [[6, 6, 6, 6], [6, 6, 6, 6]]
+    assert metrics.boundary_f1(counts).tolist() == [1, 1]
+    missed = metrics.boundary_counts(truth, far, 2, tolerance=2)
+    assert missed[:, 1].tolist() == [0, 0] and metrics.boundary_f1(missed).tolist() == [0, 0]
+    assert metrics.boundary_f1(metrics.boundary_counts(truth, far, 2)).tolist() == [1, 1]
+    ignored = truth.copy()
+    ignored[:, 4:6] = 2
+    assert not metrics.boundary_counts(ignored, near, 3, ignore_index=2)[:, 0].any()
+    nothing = np.zeros((4, 4), int)
+    assert metrics.boundary_f1(metrics.boundary_counts(nothing, nothing, 2)).isna().all()
+
+
+def test_the_distance_to_a_border_by_hand():
+    mask = np.tile(np.arange(7) >= 3, (2, 1)).astype(int)
+    assert metrics.distance_to_border(mask)[0].tolist() == [2, 1, 0, 0, 1, 2, 3]
+    assert np.isinf(metrics.distance_to_border(mask, ignore_index=1)).all()
+    assert np.isinf(metrics.distance_to_border(np.zeros((2, 2), int))).all()
+
+
+def test_calibration_by_hand():
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    truth = np.array([0, 1, 1, 1])
+    table = metrics.reliability(truth, probabilities, bins=10)
+    assert table["pixels"].tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 1, 2]
+    gap = abs(1 - 0.6) + abs(1 - 0.8) + abs(1 - 1.8)
+    assert metrics.calibration_error(table) == pytest.approx(gap / 4)
+    halves = [
+        metrics.reliability(truth[s], probabilities[s], bins=10) for s in (np.s_[:2], np.s_[2:])
+    ]
+    assert (halves[0] + halves[1]).equals(table)
+    assert metrics.reliability(truth, probabilities, ignore_index=0)["pixels"].sum() == 3
+    certain = metrics.reliability(np.array([0]), np.array([[1.0, 0.0]]))
+    assert metrics.calibration_error(certain) == 0 and certain["pixels"].iloc[-1] == 1

@@ -348,3 +348,18 @@ assert {k: os.environ[k] for k in before} == before
 """
     done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_time_augmentation_averages_over_the_eight_turns_and_flips():
+    """A model that answers by place alone: its mean is the same from all eight sides."""
+    place = np.random.default_rng(0).random((8, 8)).astype(np.float32)
+
+    class ByPlace:
+        def predict_on_batch(self, images):
+            return np.broadcast_to(place[None, ..., None], (len(images), 8, 8, 1))
+
+    found = models.predict(ByPlace(), np.zeros((2, 8, 8, 3)), tta=True)[0, ..., 0]
+    sides = [np.rot90(x, k) for x in (place, place[:, ::-1]) for k in range(4)]
+    assert np.allclose(found, np.mean(sides, axis=0), atol=1e-6)
+    for side in (np.rot90(found), found[::-1]):
+        assert np.allclose(side, found, atol=1e-6)

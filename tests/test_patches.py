@@ -114,14 +114,52 @@ def test_no_unit_is_on_two_sides(patches_h5, by, unit, seed):
 
 
 def test_split_by_patch_keeps_the_fractions_and_the_seed(patches_h5):
-    table = patches.split(patches_h5, by="patch", fractions=(0.8, 0.2, 0), seed=4)
+    with pytest.warns(patches.LeakWarning, match="22 of 27 images .* comparison only"):
+        table = patches.split(patches_h5, by="patch", fractions=(0.8, 0.2, 0), seed=4)
     assert table["patches"]["test"] == 0
     assert abs(table["patches"]["validation"] / table["patches"].sum() - 0.2) < 0.01
     first = patches.members(patches_h5, "train", "patch")
-    patches.split(patches_h5, by="patch", fractions=(0.8, 0.2, 0), seed=4)
+    with pytest.warns(patches.LeakWarning):
+        patches.split(patches_h5, by="patch", fractions=(0.8, 0.2, 0), seed=4)
     assert np.array_equal(patches.members(patches_h5, "train", "patch"), first)
     with pytest.raises(ValueError, match="every image"):
         patches.tiles(patches_h5, "train", "patch")
+
+
+def test_each_group_is_left_out_once(patches_h5):
+    names = patches.leave_one_out(patches_h5)
+    assert names == ["without Tile 1", "without Tile 2", "without Tile 3"]
+    with h5py.File(patches_h5) as file:
+        group = file["group"].asstr()[:]
+    for name in names:
+        test = patches.members(patches_h5, "test", name)
+        assert {f"without {g}" for g in group[test]} == {name}
+        assert len(test) + len(patches.members(patches_h5, "train", name)) == len(group)
+    assert patches.shares(patches_h5, names[0])["patches"]["validation"] == 0
+
+
+@pytest.mark.parametrize("by", ["tile-part", "tile", "without Tile 1"])
+def test_a_split_with_a_leak_is_refused(patches_h5, by, tmp_path):
+    path = tmp_path / "p.h5"
+    path.write_bytes(patches_h5.read_bytes())
+    patches.split(path, by="tile")
+    patches.leave_one_out(path)
+    with h5py.File(path, "r+") as file:
+        subset = file[f"splits/{by}"]
+        first = np.flatnonzero(subset[:] == 0)[0]
+        subset[first] = 2
+    with pytest.raises(patches.LeakError, match="more than one subset"):
+        patches.members(path, "train", by)
+
+
+def test_the_rule_and_the_seed_are_kept(patches_h5, tmp_path):
+    path = tmp_path / "p.h5"
+    path.write_bytes(patches_h5.read_bytes())
+    patches.split(path, by="tile", seed=3)
+    with h5py.File(path) as file:
+        kept = dict(file["splits/tile"].attrs)
+    assert kept["by"] == "tile" and kept["seed"] == 3
+    assert kept["fractions"].tolist() == [0.7, 0.15, 0.15]
 
 
 def test_impossible_splits_are_refused(patches_h5):

@@ -115,6 +115,19 @@ def test_evaluate_counts_every_pixel_of_a_subset_once(tiles_h5, patches_h5, tmp_
         )
 
 
+def test_the_counts_of_patches_tiles_and_groups_are_the_same_pixels(patches_h5):
+    whole = training.evaluate(constant(2), patches_h5, "test")
+    for unit, count in (("tile", 3), ("group", 3), ("patch", None)):
+        names, matrices = training.evaluate_each(constant(2), patches_h5, "test", unit=unit)
+        assert np.array_equal(matrices.sum(axis=0), whole)
+        assert len(names) == len(set(names)) == (count or len(patches.members(patches_h5, "test")))
+    assert list(training.evaluate_each(constant(2), patches_h5, "test")[0]) == [
+        "Tile 1",
+        "Tile 2",
+        "Tile 3",
+    ]
+
+
 def test_a_model_without_its_record_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="train the model first"):
         training.load(tmp_path / "none.keras")

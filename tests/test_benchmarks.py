@@ -1,0 +1,75 @@
+"""The runner's rows, the reference recipe, and the table that is made from rows."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import dubai_tree
+
+from benchmarks import reference, scoreboard, train
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """Three groups of nine images of about 270 pixels, and a folder for what is made of them."""
+    return dubai_tree(tmp_path_factory.mktemp("data"), size=260), tmp_path_factory.mktemp("work")
+
+
+def run(workplace, monkeypatch, *flags):
+    """Run the command for an instant; return the two tables that it wrote."""
+    monkeypatch.setenv("SEGKIT_DATA", str(workplace[0]))
+    monkeypatch.setenv("SEGKIT_WORK", str(workplace[1]))
+    results = workplace[1] / "results"
+    command = ["train", "--dataset", "dubai", "--minutes", "0.02", "--results", str(results)]
+    monkeypatch.setattr(sys, "argv", [*command, *flags])
+    train.main()
+    return pd.read_csv(results / "scoreboard.csv"), pd.read_csv(results / "curves.csv")
+
+
+@pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
+@pytest.mark.parametrize("split", list(train.FRACTIONS))
+def test_a_run_leaves_a_row_with_every_score(workplace, monkeypatch, split):
+    flags = ["--split", split, "--width", "4", "--crop", "64", "--score-at", "0.01"]
+    row, curve = (table.iloc[-1] for table in run(workplace, monkeypatch, *flags))
+    assert row["split"].startswith(split) and row["model"] == "unet, width 4"
+    assert 0 <= row["miou low (95 %, groups drawn)"] <= row["miou high"] <= 1
+    expected = {"patch": [True, False], "tile-part": [False, False], "tile": [False, False]}
+    assert row[["miou (validation)", "miou (test)"]].isna().tolist() == expected[split]
+    scores = row.filter(like="iou ").drop(["miou (validation)", "miou (test)"])
+    assert scores.notna().all() and "--score-at 0.01" in row["command"]
+    assert 0.01 <= curve["minutes"] <= 0.03 and curve["images"] <= row["images_seen"]
+
+
+@pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
+def test_the_reference_recipe_runs_on_its_split(workplace, monkeypatch):
+    row = run(workplace, monkeypatch, "--model", "reference", "--split", "patch")[0].iloc[-1]
+    assert row["model"] == "reference, six classes learned" and row["images_seen"] >= 16
+
+
+def test_the_reference_network_is_the_one_described():
+    model = reference.unet(6)
+    assert model.count_params() == 1_941_190  # the number that the course's own summary shows
+    image = np.random.default_rng(0).uniform(60, 180, (2, 64, 64, 3)).astype(np.float32)
+    stretched = image * 0.5 + 20  # per-image scaling takes contrast and brightness off
+    assert np.allclose(model(image), model(stretched), atol=1e-4)
+
+
+def test_a_table_of_other_columns_is_refused(tmp_path):
+    scoreboard.append(tmp_path / "s.csv", [{"a": 1, "b": 2}])
+    with pytest.raises(ValueError, match=r"\['b', 'c'\]"):
+        scoreboard.append(tmp_path / "s.csv", [{"a": 1, "c": 2}])
+    assert (tmp_path / "s.csv").read_text().splitlines() == ["a,b", "1,2"]
+
+
+def test_the_table_goes_between_the_marks():
+    text = "before\n<!-- scoreboard -->\nold\n<!-- /scoreboard -->\nafter"
+    found = scoreboard.between_marks(text, "new\n")
+    assert found == text.replace("old", "new")
+    with pytest.raises(ValueError, match="0 pairs"):
+        scoreboard.between_marks("nothing", "new")
+
+
+def test_the_readme_shows_the_recorded_runs():
+    text = scoreboard.README.read_text("utf-8")
+    assert scoreboard.between_marks(text, scoreboard.table(scoreboard.runs())) == text
