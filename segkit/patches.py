@@ -306,7 +306,7 @@ def members(patches_h5: str | Path, subset: str, by: str = "tile-part") -> np.nd
         if subset not in SUBSETS:
             raise KeyError(f"subset {subset!r}: choose one of {', '.join(SUBSETS)}")
         stored = file[f"splits/{by}"]
-        _check(file, by, stored[:], stored.attrs["by"])
+        _check(file, by, stored[:], stored.attrs.get("by", by))
         return np.flatnonzero(stored[:] == SUBSETS.index(subset))
 
 

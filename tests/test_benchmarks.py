@@ -2,6 +2,7 @@
 
 import sys
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,14 +63,45 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
     assert (tmp_path / "s.csv").read_text().splitlines() == ["a,b", "1,2"]
 
 
-def test_the_table_goes_between_the_marks():
-    text = "before\n<!-- scoreboard -->\nold\n<!-- /scoreboard -->\nafter"
-    found = scoreboard.between_marks(text, "new\n")
-    assert found == text.replace("old", "new")
-    with pytest.raises(ValueError, match="0 pairs"):
-        scoreboard.between_marks("nothing", "new")
+ROWS = pd.DataFrame(
+    {
+        "model": ["a", "b", "c"],
+        "dataset": ["dubai", "dubai", "sample"],
+        "split": ["tile-part, seed 0", "patch, seed 0", "patch, seed 0"],
+        "minutes": [30.0, 4.0, 4.0],
+        "seed": 0,
+        "miou": [0.61234, 0.7, 0.9],
+        "miou low (95 %, groups drawn)": [0.5, np.nan, 0.1],
+        "miou high": [0.7, np.nan, 0.9],
+        "accuracy": 0.8,
+        "miou, six classes": 0.5,
+        "parameters": 1_900_000,
+        "pretrained": "no",
+        "images_seen": 1600,
+        "iou Road": 0.4,
+        "iou Vegetation": 0.3,
+    }
+)
 
 
-def test_the_readme_shows_the_recorded_runs():
-    text = scoreboard.README.read_text("utf-8")
-    assert scoreboard.between_marks(text, scoreboard.table(scoreboard.runs())) == text
+def test_the_tables_go_between_the_marks(tmp_path):
+    ROWS.to_csv(tmp_path / "s.csv", index=False)
+    found = scoreboard.runs(tmp_path / "s.csv")
+    assert list(found["model"]) == ["b", "a"]  # real tiles only; the kind of split decides first
+    text = "before\n<!-- scoreboard {} -->\nold\n<!-- /scoreboard -->\nafter"
+    both = scoreboard.rendered(text.format("everything") + text.format("architectures"), found)
+    assert "| images | a | 30 | 0 | 0.612 | 0.50–0.70 | 0.800 | 0.500 |" in both
+    assert "| random patches (leaks) | b | 4 | 0 | 0.700 |  |" in both
+    assert "| a | 1.9 | no | 1,600 | 0.612 | 0.50–0.70 | 0.800 | 0.400 | 0.300 |\n<!--" in both
+    assert "old" not in both and both.count("after") == 2
+    assert scoreboard.rendered(both, found) == both
+    assert scoreboard.figure(found).axes
+
+
+def test_readme_and_notebooks_show_the_recorded_runs():
+    found, shown = scoreboard.runs(), scoreboard.README.read_text("utf-8")
+    assert scoreboard.MARKS.search(shown) and scoreboard.rendered(shown, found) == shown
+    for path in scoreboard.NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        marked = [cell.source for cell in cells if scoreboard.MARKS.search(cell.source)]
+        assert len(marked) == 1 and scoreboard.rendered(marked[0], found) == marked[0]
