@@ -11,6 +11,7 @@ that other work on the same machine takes nothing away.
 
 import argparse
 import dataclasses
+import math
 import os
 import platform
 import shlex
@@ -60,7 +61,11 @@ class Watch(training.TimeBudget):
 
     def __init__(self, options: argparse.Namespace, patches_h5: Path):
         rate = None if options.model == "reference" else options.learning_rate
-        super().__init__(options.minutes, rate, options.batch_size, CLOCKS[options.clock])
+        size = options.batch_size
+        if options.split == "patch":  # the last batch of each pass is smaller
+            patches_there = len(patches.members(patches_h5, "train", "patch"))
+            size = patches_there / math.ceil(patches_there / size)
+        super().__init__(options.minutes, rate, size, CLOCKS[options.clock])
         self.times = [60 * minutes for minutes in sorted(options.score_at)]
         self.patches_h5, self.split, self.rows = patches_h5, options.split, []
 
@@ -68,7 +73,7 @@ class Watch(training.TimeBudget):
         super().on_train_batch_end(batch, logs)
         if self.times and self.used >= self.times[0]:
             found = score.quick_scores(self.model, self.patches_h5, self.split)
-            row = {"minutes": round(self.used / 60, 2), "images": self.images, **found}
+            row = {"minutes": round(self.used / 60, 2), "images": round(self.images), **found}
             self.rows.append(row)
             self.times = [later for later in self.times if later > self.used]
             print({k: round(v, 4) for k, v in row.items()}, flush=True)
@@ -95,7 +100,10 @@ def arguments() -> argparse.Namespace:
         "--score-at", type=float, nargs="*", default=[], help="minutes at which to score, too"
     )
     parser.add_argument("--results", type=Path, default=scoreboard.RESULTS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.model == "reference":
+        options.batch_size = reference.BATCH_SIZE
+    return options
 
 
 def data(dataset: str, split: str) -> tuple[Path, Path]:
@@ -135,7 +143,8 @@ def train(
             tiles_h5, patches.tiles(patches_h5, "train", options.split), options.crop, **how
         )
     learned = dataclasses.replace(scheme, ignore_index=None) if options.six else scheme
-    path = patches_h5.with_name(f"{options.model}-{options.width}-{options.seed}.keras")
+    told = (options.model, options.width, options.split, options.crop, options.six, options.seed)
+    path = patches_h5.with_name("-".join(map(str, told)) + ".keras")
     training.fit(
         model,
         crops,
@@ -153,6 +162,8 @@ def train(
 def main() -> None:
     """Train, score, append."""
     options = arguments()
+    board = options.results / "scoreboard.csv"
+    scoreboard.check(board)
     device = training.setup(seed=options.seed)
     tiles_h5, patches_h5 = data(options.dataset, options.split)
     model, watch = train(options, tiles_h5, patches_h5)
@@ -172,7 +183,7 @@ def main() -> None:
         "pretrained": "no",
         "minutes": options.minutes,
         "clock": options.clock,
-        "images_seen": watch.images,
+        "images_seen": round(watch.images),
         "seed": options.seed,
         "hardware": device.name,
         "precision": device.precision,
@@ -183,10 +194,10 @@ def main() -> None:
         "convention": score.CONVENTION,
         "command": f"python -m benchmarks.train {shlex.join(sys.argv[1:])}",
     }
-    scoreboard.append(options.results / "scoreboard.csv", [row])
+    print("\n".join(f"{key:>28}  {value}" for key, value in row.items()))
+    scoreboard.append(board, [row])
     key = {name: row[name] for name in ("date", "model", "seed", "split", "command")}
     scoreboard.append(options.results / "curves.csv", [{**key, **found} for found in watch.rows])
-    print("\n".join(f"{key:>28}  {value}" for key, value in row.items()))
 
 
 if __name__ == "__main__":

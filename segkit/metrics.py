@@ -36,9 +36,10 @@ def confusion(
     Raises:
         ValueError: shapes differ, or an index is no class.
     """
-    y_true, y_pred = np.asarray(y_true).ravel(), np.asarray(y_pred).ravel()
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
-        raise ValueError(f"{y_true.size} true pixels, but {y_pred.size} predicted ones")
+        raise ValueError(f"truth is {y_true.shape}, but prediction {y_pred.shape}")
+    y_true, y_pred = y_true.ravel(), y_pred.ravel()
     if ignore_index is not None:
         counted = y_true != ignore_index
         y_true, y_pred = y_true[counted], y_pred[counted]
@@ -148,7 +149,8 @@ def bootstrap(
     """Return a confidence interval of the mean IoU: what other tiles might have given.
 
     Pixels of one tile are not independent of each other; tiles nearly are. So whole tiles are drawn
-    with replacement (Efron 1979), their matrices added, and the mean IoU taken, many times.
+    with replacement (Efron 1979), their matrices added, and the mean IoU taken, many times. Few
+    tiles give an interval that is too short, and no interval speaks of another training run.
 
     Args:
         confusions: (N, C, C), one matrix per tile or group of tiles.
@@ -156,8 +158,13 @@ def bootstrap(
         level: share of the draws between the two ends.
         draws: how many times.
         seed: of the draws.
+
+    Raises:
+        ValueError: fewer than two matrices.
     """
     n, classes = confusions.shape[:2]
+    if n < 2:
+        raise ValueError(f"{n} matrix: an interval takes at least two tiles")
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
     drawn = (times @ confusions.reshape(n, -1)).reshape(draws, classes, classes)
     found = _mean(_iou(drawn, scheme))
@@ -298,7 +305,10 @@ def _near(border: np.ndarray, tolerance: float) -> np.ndarray:
 
 def _counted(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
     """Empty the row of the ignored class: pixels whose truth it is change nothing."""
-    confusion = np.array(confusion, np.int64)
+    counted = np.array(confusion, np.int64)
+    if not np.array_equal(counted, confusion):
+        raise ValueError("a confusion matrix holds counts, not shares")
+    confusion = counted
     if scheme and scheme.ignore_index is not None:
         confusion[..., scheme.ignore_index, :] = 0
     return confusion

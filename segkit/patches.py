@@ -8,6 +8,7 @@ and `/column` in it; and under `/splits/` one uint8 (N,) per rule that was asked
 
 import warnings
 from pathlib import Path
+from urllib.parse import quote
 
 import h5py
 import numpy as np
@@ -192,8 +193,8 @@ def split(
         patches_h5: what `cut` wrote.
         by: what stays together. "patch": nothing; patches of one image land on both sides, which
             leaks, so it serves for comparison only and warns of it. "tile-part": all patches of
-            one image; each group of images gives its share to each subset. "tile": all images of
-            one group.
+            one image; each group of images gives its share to each subset, or all of them together
+            where a group has fewer than three images. "tile": all images of one group.
         fractions: train, validation, test; they sum to 1.
         seed: for "patch" and "tile" it shuffles; for "tile-part" it moves the held-out images
             along: 0 holds out the last of each group.
@@ -227,13 +228,13 @@ def leave_one_out(patches_h5: str | Path) -> list[str]:
     """
     with store.opened(patches_h5, FORMAT) as file:
         group = file["group"].asstr()[:]
-    names = [f"{FOLD}{left_out}" for left_out in np.unique(group)]
+    names = {f"{FOLD}{quote(left_out, safe=' ')}": left_out for left_out in np.unique(group)}
     if len(names) < 2:
         raise ValueError("all images are of one group: there is none to leave out")
-    for name in names:
-        subset = np.where(group == name.removeprefix(FOLD), SUBSETS.index("test"), 0)
-        _write_split(patches_h5, name, subset.astype(np.uint8), by="tile")
-    return names
+    for name, left_out in names.items():
+        subset = np.where(group == left_out, SUBSETS.index("test"), 0).astype(np.uint8)
+        _write_split(patches_h5, name, subset, by="tile")
+    return list(names)
 
 
 def _write_split(patches_h5: str | Path, name: str, subset: np.ndarray, **how) -> None:
@@ -253,8 +254,13 @@ def _check(file: h5py.File, name: str, subset: np.ndarray, by: str) -> None:
     if leaking := sides[sides > 1].index.tolist():
         raise LeakError(
             f"split {name!r}: {len(leaking)} image(s) or group(s) are in more than one subset, "
-            f"such as {leaking[0]}. Make it anew with patches.split."
+            f"such as {leaking[0]}. Make it anew with {_maker(name)}."
         )
+
+
+def _maker(name: str) -> str:
+    """Return what makes a split."""
+    return "patches.leave_one_out" if name.startswith(FOLD) else f"patches.split(…, by={name!r})"
 
 
 def _assign(tile, group, by: str, fractions, seed: int) -> np.ndarray:
@@ -287,6 +293,8 @@ def _by_unit(unit: np.ndarray, order: np.ndarray, fractions) -> np.ndarray:
 def _subsets(order: np.ndarray, fractions) -> np.ndarray:
     """Deal positions out: the last to test, those before to validation, the rest to train."""
     counts = [max(1, round(f * len(order))) if f else 0 for f in fractions[1:]]
+    while sum(counts) > len(order) - bool(fractions[0]):
+        counts[int(np.argmax(counts))] -= 1
     subset = np.zeros(len(order), np.uint8)
     subset[order[len(order) - sum(counts) :]] = 1
     subset[order[len(order) - counts[1] :]] = 2
@@ -302,7 +310,7 @@ def members(patches_h5: str | Path, subset: str, by: str = "tile-part") -> np.nd
     """
     with store.opened(patches_h5, FORMAT) as file:
         if f"splits/{by}" not in file:
-            raise KeyError(f"no split {by!r} yet: make it with patches.split(…, by={by!r})")
+            raise KeyError(f"no split {by!r} yet: make it with {_maker(by)}")
         if subset not in SUBSETS:
             raise KeyError(f"subset {subset!r}: choose one of {', '.join(SUBSETS)}")
         stored = file[f"splits/{by}"]

@@ -57,7 +57,7 @@ def batches(
         patches_h5: what `patches.cut` wrote, with the split in it.
         subset: "train", "validation" or "test".
         batch_size: patches in a batch; the last may be smaller.
-        split: "patch", "tile-part" or "tile".
+        split: "patch", "tile-part", "tile", or a name that `patches.leave_one_out` gave.
         augment: shuffle anew each time through, and augment.
         seed: of shuffling and augmentation.
         crop: draw a random window of so many pixels from each patch.

@@ -372,6 +372,8 @@ def evaluate_each(
 
 def gathered(units: list, counts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Add up the counts of each unit; return the units' names and one sum for each."""
+    if not counts:
+        raise ValueError("the subset is empty: the split gave it no patches")
     names, place = np.unique(units, return_inverse=True)
     total = np.zeros((len(names), *counts[0].shape), counts[0].dtype)
     np.add.at(total, place, counts)

@@ -138,6 +138,20 @@ def test_each_group_is_left_out_once(patches_h5):
     assert patches.shares(patches_h5, names[0])["patches"]["validation"] == 0
 
 
+@pytest.mark.parametrize(
+    ("count", "fractions", "expected"),
+    [
+        (9, (0.7, 0.15, 0.15), [7, 1, 1]),
+        (7, (0, 0.5, 0.5), [0, 3, 4]),
+        (4, (0.1, 0.45, 0.45), [1, 1, 2]),
+        (10, (0.8, 0, 0.2), [8, 0, 2]),
+    ],
+)
+def test_every_subset_that_was_asked_for_gets_something(count, fractions, expected):
+    dealt = patches._subsets(np.arange(count), fractions)
+    assert np.bincount(dealt, minlength=3).tolist() == expected
+
+
 @pytest.mark.parametrize("by", ["tile-part", "tile", "without Tile 1"])
 def test_a_split_with_a_leak_is_refused(patches_h5, by, tmp_path):
     path = tmp_path / "p.h5"

@@ -128,6 +128,12 @@ def test_the_counts_of_patches_tiles_and_groups_are_the_same_pixels(patches_h5):
     ]
 
 
+def test_an_empty_subset_is_refused(patches_h5):
+    name = patches.leave_one_out(patches_h5)[0]
+    with pytest.raises(ValueError, match="empty"):
+        training.evaluate(constant(2), patches_h5, "validation", name)
+
+
 def test_a_model_without_its_record_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="train the model first"):
         training.load(tmp_path / "none.keras")
