@@ -18,12 +18,13 @@ import shlex
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import keras
 
 from benchmarks import reference, score, scoreboard
-from segkit import __version__, datasets, models, patches, pipeline, store, training
+from segkit import __version__, datasets, losses, models, patches, pipeline, store, training
 from segkit.files import work_root
 
 #: Steps between two printed lines.
@@ -36,7 +37,7 @@ FRACTIONS = {
 }
 #: What `--model` names, built for a number of classes and the options.
 MODELS = {
-    "unet": lambda classes, options: models.unet(classes, options.width),
+    "unet": lambda classes, options: models.unet(classes, options.width, stride=options.stride),
     "attention_unet": lambda classes, options: models.attention_unet(classes, options.width),
     "deeplabv3plus": lambda classes, _: models.deeplabv3plus(classes, weights=None),
     "efficientnet_unet": lambda classes, _: models.efficientnet_unet(classes, weights=None),
@@ -90,6 +91,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", default="tile-part", choices=list(FRACTIONS))
     parser.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
     parser.add_argument("--clock", default="wall", choices=list(CLOCKS))
+    parser.add_argument("--stride", type=int, default=1, help="pixels that a U-Net gathers first")
+    parser.add_argument("--dice", type=float, default=0.5, help="weight of Dice in the loss")
+    parser.add_argument("--average", type=float, help="share of the running mean of the weights")
+    parser.add_argument("--candidates", type=int, default=1, help="windows to choose a crop from")
     parser.add_argument("--crop", type=int, default=128, help="pixels of a training crop")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -140,7 +145,11 @@ def train(
         ).repeat()
     else:
         crops = pipeline.crops(
-            tiles_h5, patches.tiles(patches_h5, "train", options.split), options.crop, **how
+            tiles_h5,
+            patches.tiles(patches_h5, "train", options.split),
+            options.crop,
+            candidates=options.candidates,
+            **how,
         )
     learned = dataclasses.replace(scheme, ignore_index=None) if options.six else scheme
     told = (options.model, options.width, options.split, options.crop, options.six, options.seed)
@@ -154,9 +163,18 @@ def train(
         epochs=10_000,
         steps=STEPS_PER_LINE,
         learning_rate=options.learning_rate,
+        loss=loss(learned, options.dice),
         callbacks=[watch],
+        average=options.average,
     )
     return model, watch
+
+
+def loss(scheme, dice: float):
+    """Return cross-entropy and so much Dice."""
+    ignored = {"ignore_index": scheme.ignore_index}
+    parts = (losses.weighted_crossentropy, losses.dice)
+    return losses.blend(*(partial(part, **ignored) for part in parts), weights=(1.0, dice))
 
 
 def main() -> None:
@@ -170,6 +188,7 @@ def main() -> None:
     with store.opened(tiles_h5) as file:
         fingerprint = file.attrs["fingerprint"]
     width = f", width {options.width}" if options.model in ("unet", "attention_unet") else ""
+    width += f", stride {options.stride}" if options.stride > 1 else ""
     six = ", six classes learned" if options.six or options.model == "reference" else ""
     tta = score.quick_scores(model, patches_h5, options.split, tta=True) if options.tta else {}
     row = {

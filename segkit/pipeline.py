@@ -97,6 +97,7 @@ def crops(
     batch_size: int,
     augment: bool = True,
     seed: int = 0,
+    candidates: int = 1,
 ) -> tf.data.Dataset:
     """Draw random windows straight from whole tiles, without end.
 
@@ -107,6 +108,8 @@ def crops(
         batch_size: windows in a batch.
         augment: turn, flip, change contrast and brightness.
         seed: of all of that.
+        candidates: above 1, a class is drawn for each window, all classes alike, and of so many
+            windows the one with most of it is taken: rare classes are seen more often.
 
     Returns:
         An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)).
@@ -127,18 +130,26 @@ def crops(
         with h5py.File(tiles_h5, "r") as file:
             while True:
                 picked = rng.choice(len(chosen), batch_size, p=chance)
-                pairs = [_window(file, chosen.index[i], size, rng) for i in picked]
+                pairs = [_window(file, chosen.index[i], size, rng, wanted) for i in picked]
                 yield _stack(pairs, rng if augment else None)
 
     with store.opened(tiles_h5) as file:
-        channels = file[f"tiles/{tile_ids[0]}/image"].shape[2]
+        channels, scheme = file[f"tiles/{tile_ids[0]}/image"].shape[2], store.scheme(file)
+    real = [c for c in range(len(scheme)) if c != scheme.ignore_index]
+    wanted = (real, candidates)
     return _dataset(draw, (None, size, size, channels))
 
 
-def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator):
-    tile = file["tiles"][tile_id]
-    row, column = (int(rng.integers(length - size + 1)) for length in tile["mask"].shape)
-    return store.window(tile, row, column, size, size)
+def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator, wanted):
+    """Read a random window, or of some the one with most pixels of a class that is drawn first."""
+    tile, (classes, candidates) = file["tiles"][tile_id], wanted
+    room = [length - size + 1 for length in tile["mask"].shape]
+    places = [tuple(int(rng.integers(free)) for free in room) for _ in range(candidates)]
+    if candidates > 1:
+        klass = rng.choice(classes)
+        masks = [tile["mask"][r : r + size, c : c + size] for r, c in places]
+        places = [places[np.argmax([np.count_nonzero(mask == klass) for mask in masks])]]
+    return store.window(tile, *places[0], size, size)
 
 
 def _cropped(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Generator):

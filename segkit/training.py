@@ -171,6 +171,7 @@ def fit(
     resume: bool = False,
     callbacks: list[keras.callbacks.Callback] | None = None,
     record: dict | None = None,
+    average: float | None = None,
 ) -> pd.DataFrame:
     """Train, keep the best epoch, and save the model with its record.
 
@@ -191,6 +192,8 @@ def fit(
         resume: go on where an interrupted run to the same path stood.
         callbacks: more Keras callbacks.
         record: whatever else the model's `.json` should say.
+        average: keep a running mean of the weights, of which so much stays at each step (0.99, for
+            example), and end with that (Polyak and Juditsky 1992).
 
     Returns:
         One row per epoch: loss, miou, val_loss, val_miou; steps and seconds of training so far.
@@ -210,7 +213,12 @@ def fit(
             clock.used, clock.steps = last["seconds"], int(last["steps"])
     decay = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, total))
     model.compile(
-        keras.optimizers.AdamW(learning_rate if timed else decay, weight_decay=WEIGHT_DECAY),
+        keras.optimizers.AdamW(
+            learning_rate if timed else decay,
+            weight_decay=WEIGHT_DECAY,
+            use_ema=average is not None,
+            ema_momentum=average or 0.99,
+        ),
         loss=loss or default_loss(scheme),
         metrics=[metrics.MeanIoU(len(scheme), scheme.ignore_index)],
     )

@@ -364,3 +364,13 @@ def test_time_augmentation_averages_over_the_eight_turns_and_flips():
     assert np.allclose(found, np.mean(sides, axis=0), atol=1e-6)
     for side in (np.rot90(found), found[::-1]):
         assert np.allclose(side, found, atol=1e-6)
+
+
+def test_a_strided_unet_answers_for_every_pixel():
+    model = models.unet(5, 8, stride=2)
+    assert model(np.zeros((1, 64, 96, 3), np.float32)).shape == (1, 64, 96, 5)
+    assert models.flops(model, 64, 64) < models.flops(models.unet(5, 8), 64, 64) / 3
+    for wrong in ({"stride": 3}, {"stride": 4}, {"stride": 2, "depth": 5}):
+        with pytest.raises(ValueError, match="stride"):
+            models.unet(5, 8, **wrong)
+    assert models.unet(5, 8, depth=3, stride=4)(np.zeros((1, 32, 32, 3))).shape == (1, 32, 32, 5)

@@ -78,6 +78,26 @@ def test_a_time_budget_ends_the_training(data, tmp_path):
     assert float(model.optimizer.learning_rate) < 1e-3
 
 
+class Weights(keras.callbacks.Callback):
+    """Remember the first kernel after each step."""
+
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(np.array(self.model.trainable_weights[0]))
+
+
+def test_a_running_mean_of_the_weights_is_what_is_kept(data, tmp_path):
+    model, seen = models.unet(6, width=4, depth=2), Weights()
+    plan = {"epochs": 1, "steps": 3, "callbacks": [seen], "average": 0.5}
+    training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras", **plan)
+    first, second, third = seen.seen
+    mean = (first + second) / 2
+    assert np.allclose(model.trainable_weights[0], (mean + third) / 2, atol=1e-6)
+    assert not np.allclose(model.trainable_weights[0], third, atol=1e-6)
+
+
 def test_overfitting_one_batch(data):
     images, masks = next(iter(data[0].take(1)))
     masks = np.repeat((images.numpy().mean(axis=-1) > 128)[:1], 4, axis=0).astype(np.uint8)
