@@ -27,6 +27,7 @@ ROOMS = (
     "metrics",
     "training",
     "scenes",
+    "cleanup",
     "maps",
     "plots",
     "course",

@@ -4,6 +4,7 @@ Taught in notebook 07.
 """
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import contextily
@@ -31,11 +32,13 @@ POINTS_PER_EDGE = 8
 TIMEOUT_S = (2, 4)
 
 
-def polygons(map_tif: str | Path) -> geopandas.GeoDataFrame:
+def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFrame:
     """Turn a class map into polygons, one per connected area (4 neighbors) of a class.
 
     Args:
         map_tif: what `scenes.predict` wrote, or any raster of class indices.
+        simplify: how far, in units of the CRS, outlines may move to lose their steps; one or two
+            pixels are usual. Neighbors move together: no gap and no overlap appears.
 
     Returns:
         Columns class (name, or number where the map carries none) and geometry, in the map's CRS.
@@ -48,7 +51,7 @@ def polygons(map_tif: str | Path) -> geopandas.GeoDataFrame:
     names = _names(map_tif)
     rows = {
         "class": [names.get(int(value), str(int(value))) for _, value in found],
-        "geometry": [shape(geometry) for geometry, _ in found],
+        "geometry": shapely.coverage_simplify([shape(g) for g, _ in found], simplify),
     }
     return geopandas.GeoDataFrame(rows, geometry="geometry", crs=crs)
 
@@ -71,6 +74,41 @@ def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
     table = table.reset_index()
     table["share"] = table[unit] / table[unit].sum()
     return table
+
+
+def adjusted_areas(
+    confusion: np.ndarray, mapped: Sequence[float], names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Estimate true areas from a map and a sample of checked places (Olofsson et al. 2014).
+
+    A map that calls too much Water gets too much water when its pixels are counted. A random sample
+    in each mapped class says how often the map is wrong, and corrects the area; the interval says
+    how sure that is. Pixels of whole tiles are no such sample: neighbors err together, and the
+    interval comes out too short.
+
+    Args:
+        confusion: (C, C) counts of checked places, rows = truth, as `metrics.confusion` gives.
+        mapped: area of each class on the map (C,), in any unit.
+        names: of the classes.
+
+    Returns:
+        One row per class: mapped, adjusted, and the half width of the 95 % interval, in the unit
+        given. NaN for all where a mapped class has fewer than two checked places.
+    """
+    counts, mapped = np.asarray(confusion, float).T, np.asarray(mapped, float)
+    checked = counts.sum(axis=1, keepdims=True)
+    weight = (mapped / mapped.sum())[:, None]
+    if ((checked[:, 0] < 2) & (mapped > 0)).any():
+        counts = np.full_like(counts, np.nan)
+    share = np.where(mapped[:, None] > 0, counts / np.maximum(checked, 1), 0)
+    variance = weight**2 * share * (1 - share) / np.maximum(checked - 1, 1)
+    table = {
+        "mapped": mapped,
+        "adjusted": mapped.sum() * (weight * share).sum(axis=0),
+        "± 95 %": 1.96 * mapped.sum() * np.sqrt(variance.sum(axis=0)),
+    }
+    index = pd.Index(names if names is not None else range(len(mapped)), name="class")
+    return pd.DataFrame(table, index)
 
 
 def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:

@@ -62,6 +62,29 @@ def test_areas_by_hand(tmp_path):
     assert by_shape["hectares"].tolist() == pytest.approx([3, 3], rel=1e-3)
 
 
+def test_simplified_neighbors_still_share_their_border(tmp_path):
+    rows, columns = np.indices((60, 60))
+    indices = (rows + columns // 2 > 45).astype(np.uint8) + (columns > 40)
+    path = write_map(tmp_path / "m.tif", indices, "EPSG:32640", from_origin(EAST, NORTH, 10, 10))
+    exact, simple = maps.polygons(path), maps.polygons(path, simplify=20)
+    assert simple.geometry.count_coordinates().sum() < exact.geometry.count_coordinates().sum() / 2
+    assert simple.area.sum() == pytest.approx(simple.union_all().area) == pytest.approx(360_000)
+    assert simple.area.to_numpy() == pytest.approx(exact.area.to_numpy(), rel=0.05)
+
+
+def test_adjusted_areas_are_those_of_the_paper():
+    """Olofsson et al. 2014, tables 8 and 9: deforestation, gain, forest, other; hectares."""
+    by_map = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
+    mapped = 900_000 * np.array([0.02, 0.015, 0.32, 0.645])
+    table = maps.adjusted_areas(by_map.T, mapped, ["loss", "gain", "forest", "other"])
+    assert table["adjusted"].round().tolist() == [21158, 11686, 285770, 581386]
+    assert table.loc["loss", "± 95 %"] == pytest.approx(6158, abs=2)
+    perfect = maps.adjusted_areas(np.diag([50, 50]), [3, 7])
+    assert perfect["adjusted"].tolist() == pytest.approx([3, 7])
+    assert perfect["± 95 %"].tolist() == [0, 0]
+    assert maps.adjusted_areas(np.diag([50, 1]), [3, 7])["adjusted"].isna().all()
+
+
 def test_classes_carry_their_names(tmp_path):
     source = write(tmp_path / "scene.tif", scene_of((40, 60)))
     path = scenes.predict(Constant(), source, tmp_path / "map.tif", window=32)
