@@ -180,11 +180,10 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
         ax.hlines(rows, chosen["low"], chosen["high"], color=color, alpha=0.5, linewidth=4)
         ax.plot(chosen["score"], rows, "o", color=color, label=group or None)
     ax.set_yticks(range(len(table)), table.index, fontsize=8)
-    ax.invert_yaxis()
-    ax.set(xlabel=xlabel)
+    ax.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.5))
     ax.grid(axis="x", alpha=0.3)
     if groups.any():
-        ax.legend(frameon=False, fontsize=8)
+        figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=3)
     ax.spines[["top", "right"]].set_visible(False)
     return _closed(figure)
 
