@@ -28,6 +28,7 @@ ROOMS = (
     "training",
     "scenes",
     "cleanup",
+    "basemaps",
     "maps",
     "plots",
     "course",

@@ -3,11 +3,11 @@
 Taught in notebook 07.
 """
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import contextily
 import geopandas
 import numpy as np
 import pandas as pd
@@ -18,8 +18,11 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import shapes
 from shapely.geometry import Polygon, shape
 
-from segkit.files import work_root
-from segkit.scenes import scheme_of
+from segkit.basemaps import add_basemap, scene_from_basemap
+from segkit.files import whole
+from segkit.scenes import NODATA, scheme_of
+
+__all__ = ["add_basemap", "adjusted_areas", "areas", "changes", "polygons", "scene_from_basemap"]
 
 #: The ellipsoid that areas are measured on.
 EARTH = Geod(ellps="WGS84")
@@ -28,8 +31,6 @@ SQUARE_METERS_PER_HECTARE = 10_000
 BLOCK = 256
 #: Points added along each edge of a block before it is laid on the ellipsoid.
 POINTS_PER_EDGE = 8
-#: Seconds to connect, and to wait for bytes, before the offline basemap is taken.
-TIMEOUT_S = (2, 4)
 
 
 def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFrame:
@@ -111,6 +112,71 @@ def adjusted_areas(
     return pd.DataFrame(table, index)
 
 
+def changes(
+    before: str | Path, after: str | Path, target: str | Path | None = None
+) -> pd.DataFrame:
+    """Compare two maps of one place: what each class gained and lost.
+
+    Both maps err, and where either does, a change appears that never was: the more the maps err,
+    the more of what they call change is none.
+
+    Args:
+        before, after: class maps on the same grid.
+        target: write a map of what changed pixels became; the others have no data.
+
+    Returns:
+        One row per class: before, after, gained, lost; hectares, or pixels without a CRS. Pixels
+        without data in either map count in none of them.
+
+    Raises:
+        ValueError: the two maps differ in size, place, or classes.
+    """
+    with _opened(before) as old, _opened(after) as new:
+        _check_same(old, new)
+        project = _to_degrees(old.crs) if old.crs else None
+        moved, became = np.zeros((256, 256)), np.full(old.shape, NODATA, np.uint8)
+        for area in _blocks(old.height, old.width):
+            was, now = old.read(1, window=area), new.read(1, window=area)
+            known = (was != NODATA) & (now != NODATA)
+            size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
+            np.add.at(moved, (was[known], now[known]), size)
+            became[area.toslices()] = np.where(known & (was != now), now, NODATA)
+        if target:
+            _write_like(new, became, target)
+    names, stayed = _names(after), np.diag(moved)
+    table = {"before": moved.sum(axis=1), "after": moved.sum(axis=0)}
+    table |= {"gained": table["after"] - stayed, "lost": table["before"] - stayed}
+    present = np.flatnonzero(table["before"] + table["after"])
+    index = pd.Index([names.get(i, str(i)) for i in present], name="class")
+    return pd.DataFrame({key: values[present] for key, values in table.items()}, index)
+
+
+def _check_same(old, new) -> None:
+    same_place = old.crs == new.crs and old.transform.almost_equals(new.transform)
+    if old.shape != new.shape or not same_place:
+        raise ValueError(
+            f"{old.name} and {new.name} lie on different grids: predict both from scenes on one "
+            "grid (rasterio.warp.reproject puts one on the other's)"
+        )
+    if old.tags().get("scheme") != new.tags().get("scheme"):
+        raise ValueError(f"{old.name} and {new.name} have different classes")
+
+
+def _write_like(raster, indices: np.ndarray, target: str | Path) -> None:
+    """Write class indices with the place, classes and colors of another map."""
+    how = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    place = {"crs": raster.crs, "transform": raster.transform, "nodata": NODATA}
+    size = {"width": raster.width, "height": raster.height, "count": 1, "dtype": "uint8"}
+    with (
+        whole(target) as part,
+        rasterio.open(part, "w", compress="deflate", **how, **place, **size) as written,
+    ):
+        written.write(indices, 1)
+        written.update_tags(**raster.tags())
+        with contextlib.suppress(ValueError):  # a map without colors of its own
+            written.write_colormap(1, raster.colormap(1))
+
+
 def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
     if gdf.crs is None:
         _warn_no_crs("square units of the polygons")
@@ -183,35 +249,3 @@ def _opened(map_tif: str | Path):
 
 def _warn_no_crs(unit: str) -> None:
     warnings.warn(f"the map has no CRS, so there are no hectares: {unit} instead", stacklevel=4)
-
-
-def add_basemap(ax, crs, source=None) -> str:
-    """Draw a basemap below what the axes show, with its attribution.
-
-    Args:
-        ax: axes whose limits are in `crs`.
-        crs: of the axes, such as "EPSG:32640".
-        source: a contextily provider, an address with {z}/{x}/{y}, or the path of a raster;
-            OpenStreetMap by default. Where it does not answer within seconds, the embedded city's
-            own basemap is drawn, and the figure says so.
-
-    Returns:
-        What was drawn, in words.
-    """
-    source = source or contextily.providers.OpenStreetMap.Mapnik
-    online = not (isinstance(source, str | Path) and Path(source).exists())
-    source = source if online else str(source)
-    limits = ax.axis()
-    try:
-        contextily.add_basemap(ax, crs=crs, source=source, timeout=TIMEOUT_S)
-        return str(getattr(source, "name", source))
-    except (OSError, ValueError) as error:
-        if not online:
-            raise ValueError(f"{source} cannot be drawn as a basemap: {error}") from error
-    ax.axis(limits)
-    embedded, note = work_root() / "sample" / "city" / "basemap.tif", "no answer from the provider"
-    if embedded.exists():
-        note = "offline: basemap of the embedded city"
-        contextily.add_basemap(ax, crs=crs, source=str(embedded), attribution=False)
-    contextily.add_attribution(ax, note)
-    return note
