@@ -263,6 +263,33 @@ def _describe(raster, scheme: ClassScheme | None, name: str) -> None:
         raster.descriptions = scheme.names
 
 
+def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
+    """Return how much more often neighbors differ across window borders than elsewhere.
+
+    Args:
+        mask: class indices (H, W) that were predicted window by window.
+        window, overlap: how; see `patches.starts`.
+
+    Returns:
+        Share of neighboring pixels of different classes on both sides of a window's border, over
+        that share everywhere else: 1 where nothing shows where the windows lay. NaN without any
+        border or any difference.
+    """
+    across, elsewhere = [], []
+    for labels in (mask, mask.T):
+        length = labels.shape[1]
+        begins = starts(length, window, overlap)
+        borders = {x for s in begins for x in (s, s + window) if 0 < x < length}
+        differ = (labels[:, 1:] != labels[:, :-1]).mean(axis=0)
+        at_border = np.isin(np.arange(1, length), list(borders))
+        across.append(differ[at_border])
+        elsewhere.append(differ[~at_border])
+    across, elsewhere = np.concatenate(across), np.concatenate(elsewhere)
+    if not len(across) or not elsewhere.any():
+        return float("nan")
+    return float(across.mean() / elsewhere.mean())
+
+
 def scheme_of(map_tif: str | Path) -> ClassScheme | None:
     """Return the class scheme that a map carries, or None."""
     with rasterio.open(map_tif) as raster:

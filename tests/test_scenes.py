@@ -218,3 +218,18 @@ def test_a_map_of_another_plan_begins_anew(tmp_path, monkeypatch):
     scenes.predict(ByColor(), source, target, window=32, resume=True)
     with rasterio.open(target) as found:
         assert np.array_equal(found.read(1), scene_of((200, 90))[0])
+
+
+def test_the_seam_meter_sees_a_seam_and_no_seam():
+    noise = np.random.default_rng(0).integers(0, 3, (512, 512))
+    assert scenes.seam_ratio(noise, 64) == pytest.approx(1, abs=0.03)
+    smooth = np.zeros((256, 256), int)
+    smooth[:, 100:] = 1
+    smooth[50:] += 1  # two lines off the grid of windows
+    assert scenes.seam_ratio(smooth, 64) == 0
+    board = np.indices((256, 256)) // 64
+    board = (board[0] + board[1]) % 2
+    assert np.isnan(scenes.seam_ratio(board, 64))  # nothing but seams
+    board[5, 5] = 2
+    assert scenes.seam_ratio(board, 64) > 1000
+    assert np.isnan(scenes.seam_ratio(smooth, 256))
