@@ -27,6 +27,8 @@ ROOMS = (
     "metrics",
     "training",
     "scenes",
+    "cleanup",
+    "basemaps",
     "maps",
     "plots",
     "course",

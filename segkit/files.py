@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pooch
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -20,6 +21,11 @@ def data_root() -> Path:
 def work_root() -> Path:
     """Return the folder of all that the course makes: `SEGKIT_WORK`, or `work/` of the course."""
     return _folder("SEGKIT_WORK", "work")
+
+
+def cache_root() -> Path:
+    """Return the folder of what is downloaded on the way: `SEGKIT_CACHE`, or the user's cache."""
+    return Path(os.environ.get("SEGKIT_CACHE") or pooch.os_cache("segkit")).expanduser()
 
 
 def _folder(variable: str, name: str) -> Path:

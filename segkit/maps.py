@@ -3,10 +3,11 @@
 Taught in notebook 07.
 """
 
+import contextlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
-import contextily
 import geopandas
 import numpy as np
 import pandas as pd
@@ -17,8 +18,11 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import shapes
 from shapely.geometry import Polygon, shape
 
-from segkit.files import work_root
-from segkit.scenes import scheme_of
+from segkit.basemaps import add_basemap, scene_from_basemap
+from segkit.files import whole
+from segkit.scenes import NODATA, scheme_of
+
+__all__ = ["add_basemap", "adjusted_areas", "areas", "changes", "polygons", "scene_from_basemap"]
 
 #: The ellipsoid that areas are measured on.
 EARTH = Geod(ellps="WGS84")
@@ -27,15 +31,15 @@ SQUARE_METERS_PER_HECTARE = 10_000
 BLOCK = 256
 #: Points added along each edge of a block before it is laid on the ellipsoid.
 POINTS_PER_EDGE = 8
-#: Seconds to connect, and to wait for bytes, before the offline basemap is taken.
-TIMEOUT_S = (2, 4)
 
 
-def polygons(map_tif: str | Path) -> geopandas.GeoDataFrame:
+def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFrame:
     """Turn a class map into polygons, one per connected area (4 neighbors) of a class.
 
     Args:
         map_tif: what `scenes.predict` wrote, or any raster of class indices.
+        simplify: how far, in units of the CRS, outlines may move to lose their steps; one or two
+            pixels are usual. Neighbors move together: no gap and no overlap appears.
 
     Returns:
         Columns class (name, or number where the map carries none) and geometry, in the map's CRS.
@@ -48,7 +52,7 @@ def polygons(map_tif: str | Path) -> geopandas.GeoDataFrame:
     names = _names(map_tif)
     rows = {
         "class": [names.get(int(value), str(int(value))) for _, value in found],
-        "geometry": [shape(geometry) for geometry, _ in found],
+        "geometry": shapely.coverage_simplify([shape(g) for g, _ in found], simplify),
     }
     return geopandas.GeoDataFrame(rows, geometry="geometry", crs=crs)
 
@@ -71,6 +75,106 @@ def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
     table = table.reset_index()
     table["share"] = table[unit] / table[unit].sum()
     return table
+
+
+def adjusted_areas(
+    confusion: np.ndarray, mapped: Sequence[float], names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Estimate true areas from a map and a sample of checked places (Olofsson et al. 2014).
+
+    A map that calls too much Water gets too much water when its pixels are counted. A random sample
+    in each mapped class says how often the map is wrong, and corrects the area; the interval says
+    how sure that is. Pixels of whole tiles are no such sample: neighbors err together, and the
+    interval comes out too short.
+
+    Args:
+        confusion: (C, C) counts of checked places, rows = truth, as `metrics.confusion` gives.
+        mapped: area of each class on the map (C,), in any unit.
+        names: of the classes.
+
+    Returns:
+        One row per class: mapped, adjusted, and the half width of the 95 % interval, in the unit
+        given. NaN for all where a mapped class has fewer than two checked places.
+    """
+    counts, mapped = np.asarray(confusion, float).T, np.asarray(mapped, float)
+    checked = counts.sum(axis=1, keepdims=True)
+    weight = (mapped / mapped.sum())[:, None]
+    if ((checked[:, 0] < 2) & (mapped > 0)).any():
+        counts = np.full_like(counts, np.nan)
+    share = np.where(mapped[:, None] > 0, counts / np.maximum(checked, 1), 0)
+    variance = weight**2 * share * (1 - share) / np.maximum(checked - 1, 1)
+    table = {
+        "mapped": mapped,
+        "adjusted": mapped.sum() * (weight * share).sum(axis=0),
+        "± 95 %": 1.96 * mapped.sum() * np.sqrt(variance.sum(axis=0)),
+    }
+    index = pd.Index(names if names is not None else range(len(mapped)), name="class")
+    return pd.DataFrame(table, index)
+
+
+def changes(
+    before: str | Path, after: str | Path, target: str | Path | None = None
+) -> pd.DataFrame:
+    """Compare two maps of one place: what each class gained and lost.
+
+    Both maps err, and where either does, a change appears that never was: the more the maps err,
+    the more of what they call change is none.
+
+    Args:
+        before, after: class maps on the same grid.
+        target: write a map of what changed pixels became; the others have no data.
+
+    Returns:
+        One row per class: before, after, gained, lost; hectares, or pixels without a CRS. Pixels
+        without data in either map count in none of them.
+
+    Raises:
+        ValueError: the two maps differ in size, place, or classes.
+    """
+    with _opened(before) as old, _opened(after) as new:
+        _check_same(old, new)
+        project = _to_degrees(old.crs) if old.crs else None
+        moved, became = np.zeros((256, 256)), np.full(old.shape, NODATA, np.uint8)
+        for area in _blocks(old.height, old.width):
+            was, now = old.read(1, window=area), new.read(1, window=area)
+            known = (was != NODATA) & (now != NODATA)
+            size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
+            np.add.at(moved, (was[known], now[known]), size)
+            became[area.toslices()] = np.where(known & (was != now), now, NODATA)
+        if target:
+            _write_like(new, became, target)
+    names, stayed = _names(after), np.diag(moved)
+    table = {"before": moved.sum(axis=1), "after": moved.sum(axis=0)}
+    table |= {"gained": table["after"] - stayed, "lost": table["before"] - stayed}
+    present = np.flatnonzero(table["before"] + table["after"])
+    index = pd.Index([names.get(i, str(i)) for i in present], name="class")
+    return pd.DataFrame({key: values[present] for key, values in table.items()}, index)
+
+
+def _check_same(old, new) -> None:
+    same_place = old.crs == new.crs and old.transform.almost_equals(new.transform)
+    if old.shape != new.shape or not same_place:
+        raise ValueError(
+            f"{old.name} and {new.name} lie on different grids: predict both from scenes on one "
+            "grid (rasterio.warp.reproject puts one on the other's)"
+        )
+    if old.tags().get("scheme") != new.tags().get("scheme"):
+        raise ValueError(f"{old.name} and {new.name} have different classes")
+
+
+def _write_like(raster, indices: np.ndarray, target: str | Path) -> None:
+    """Write class indices with the place, classes and colors of another map."""
+    how = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    place = {"crs": raster.crs, "transform": raster.transform, "nodata": NODATA}
+    size = {"width": raster.width, "height": raster.height, "count": 1, "dtype": "uint8"}
+    with (
+        whole(target) as part,
+        rasterio.open(part, "w", compress="deflate", **how, **place, **size) as written,
+    ):
+        written.write(indices, 1)
+        written.update_tags(**raster.tags())
+        with contextlib.suppress(ValueError):  # a map without colors of its own
+            written.write_colormap(1, raster.colormap(1))
 
 
 def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
@@ -145,35 +249,3 @@ def _opened(map_tif: str | Path):
 
 def _warn_no_crs(unit: str) -> None:
     warnings.warn(f"the map has no CRS, so there are no hectares: {unit} instead", stacklevel=4)
-
-
-def add_basemap(ax, crs, source=None) -> str:
-    """Draw a basemap below what the axes show, with its attribution.
-
-    Args:
-        ax: axes whose limits are in `crs`.
-        crs: of the axes, such as "EPSG:32640".
-        source: a contextily provider, an address with {z}/{x}/{y}, or the path of a raster;
-            OpenStreetMap by default. Where it does not answer within seconds, the embedded city's
-            own basemap is drawn, and the figure says so.
-
-    Returns:
-        What was drawn, in words.
-    """
-    source = source or contextily.providers.OpenStreetMap.Mapnik
-    online = not (isinstance(source, str | Path) and Path(source).exists())
-    source = source if online else str(source)
-    limits = ax.axis()
-    try:
-        contextily.add_basemap(ax, crs=crs, source=source, timeout=TIMEOUT_S)
-        return str(getattr(source, "name", source))
-    except (OSError, ValueError) as error:
-        if not online:
-            raise ValueError(f"{source} cannot be drawn as a basemap: {error}") from error
-    ax.axis(limits)
-    embedded, note = work_root() / "sample" / "city" / "basemap.tif", "no answer from the provider"
-    if embedded.exists():
-        note = "offline: basemap of the embedded city"
-        contextily.add_basemap(ax, crs=crs, source=str(embedded), attribution=False)
-    contextily.add_attribution(ax, note)
-    return note

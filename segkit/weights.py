@@ -14,7 +14,7 @@ import numpy as np
 import pooch
 import requests
 
-from segkit.files import progress
+from segkit.files import cache_root, progress
 
 #: A download is given up when fewer than LEAST_BYTES arrive in TIMEOUT_S seconds.
 TIMEOUT_S, LEAST_BYTES = 10.0, 100_000
@@ -69,7 +69,7 @@ SOURCES = {
 
 def cache() -> Path:
     """Return the folder of downloaded weights: `SEGKIT_WEIGHTS`, or the user's cache."""
-    return Path(os.environ.get("SEGKIT_WEIGHTS") or pooch.os_cache("segkit")).expanduser()
+    return Path(os.environ.get("SEGKIT_WEIGHTS") or cache_root()).expanduser()
 
 
 def imagenet(encoder: str) -> Path:

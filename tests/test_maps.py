@@ -1,15 +1,23 @@
 """Polygons, true areas, basemaps."""
 
+import http.server
+import io
+import threading
+import time
+from types import SimpleNamespace
+
 import geopandas
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
+from PIL import Image
 from rasterio.transform import from_bounds, from_origin
 from shapely.geometry import box
 from test_scenes import Constant, scene_of, write
 
-from segkit import maps, scenes
+from segkit import basemaps, maps, scenes
 
 #: A corner near Dubai, UTM zone 40 north, in meters.
 EAST, NORTH = 326_000, 2_787_000
@@ -62,6 +70,48 @@ def test_areas_by_hand(tmp_path):
     assert by_shape["hectares"].tolist() == pytest.approx([3, 3], rel=1e-3)
 
 
+def test_simplified_neighbors_still_share_their_border(tmp_path):
+    rows, columns = np.indices((60, 60))
+    indices = (rows + columns // 2 > 45).astype(np.uint8) + (columns > 40)
+    path = write_map(tmp_path / "m.tif", indices, "EPSG:32640", from_origin(EAST, NORTH, 10, 10))
+    exact, simple = maps.polygons(path), maps.polygons(path, simplify=20)
+    assert simple.geometry.count_coordinates().sum() < exact.geometry.count_coordinates().sum() / 2
+    assert simple.area.sum() == pytest.approx(simple.union_all().area) == pytest.approx(360_000)
+    assert simple.area.to_numpy() == pytest.approx(exact.area.to_numpy(), rel=0.05)
+
+
+def test_adjusted_areas_are_those_of_the_paper():
+    """Olofsson et al. 2014, tables 8 and 9: deforestation, gain, forest, other; hectares."""
+    by_map = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
+    mapped = 900_000 * np.array([0.02, 0.015, 0.32, 0.645])
+    table = maps.adjusted_areas(by_map.T, mapped, ["loss", "gain", "forest", "other"])
+    assert table["adjusted"].round().tolist() == [21158, 11686, 285770, 581386]
+    assert table.loc["loss", "± 95 %"] == pytest.approx(6158, abs=2)
+    perfect = maps.adjusted_areas(np.diag([50, 50]), [3, 7])
+    assert perfect["adjusted"].tolist() == pytest.approx([3, 7])
+    assert perfect["± 95 %"].tolist() == [0, 0]
+    assert maps.adjusted_areas(np.diag([50, 1]), [3, 7])["adjusted"].isna().all()
+
+
+def test_changes_by_hand(tmp_path):
+    place = ("EPSG:32640", from_origin(EAST, NORTH, 100, 100))
+    before = write_map(
+        tmp_path / "a.tif", np.array([[0, 0, 1, 255], [0, 1, 1, 2]], np.uint8), *place
+    )
+    after = write_map(tmp_path / "b.tif", np.array([[0, 1, 1, 1], [0, 1, 0, 2]], np.uint8), *place)
+    table = maps.changes(before, after, tmp_path / "changed.tif").round(2)
+    assert table.loc["0"].tolist() == pytest.approx([3, 3, 1, 1], rel=1e-3)
+    assert table.loc["1"].tolist() == pytest.approx([3, 3, 1, 1], rel=1e-3)
+    assert table.loc["2"].tolist() == pytest.approx([1, 1, 0, 0], rel=1e-3)
+    with rasterio.open(tmp_path / "changed.tif") as changed:
+        assert changed.read(1).tolist() == [[255, 1, 255, 255], [255, 255, 0, 255]]
+        assert changed.crs == "EPSG:32640"
+    elsewhere = from_origin(EAST + 50, NORTH, 100, 100)
+    moved = write_map(tmp_path / "c.tif", np.zeros((2, 4), np.uint8), "EPSG:32640", elsewhere)
+    with pytest.raises(ValueError, match="different grids"):
+        maps.changes(before, moved)
+
+
 def test_classes_carry_their_names(tmp_path):
     source = write(tmp_path / "scene.tif", scene_of((40, 60)))
     path = scenes.predict(Constant(), source, tmp_path / "map.tif", window=32)
@@ -78,6 +128,12 @@ def test_without_a_crs_there_are_pixels_and_no_hectares(tmp_path):
     with pytest.warns(UserWarning, match="no CRS"):
         table = maps.areas(path)
     assert table["pixels"].tolist() == [2400] and "hectares" not in table
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    """Tiles that one test fetched are not there for the next."""
+    monkeypatch.setenv("SEGKIT_CACHE", str(tmp_path / "cache"))
 
 
 def axes_over(bounds):
@@ -105,13 +161,98 @@ def test_a_raster_serves_as_basemap(tmp_path):
     assert maps.add_basemap(ax, "EPSG:32640", path) == str(path) and ax.images
 
 
+class Tiles(http.server.BaseHTTPRequestHandler):
+    """A provider of tiles that show their own address, or of nothing good."""
+
+    kind, asked = "good", []
+
+    def do_GET(self):
+        Tiles.asked.append(self.path)
+        if self.kind == "slow":
+            time.sleep(3)
+        self.send_response(404 if self.kind == "missing" else 200)
+        self.end_headers()
+        z, x, y = (int(part.removesuffix(".png")) for part in self.path.split("/")[1:])
+        picture = io.BytesIO()
+        Image.new("RGB", (256, 256), (z, x % 256, y % 256)).save(picture, "PNG")
+        self.wfile.write(b"no picture" if self.kind == "garbage" else picture.getvalue())
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A tile server on loopback; its `kind` decides what it answers."""
+    monkeypatch.setattr(Tiles, "asked", [])
+    monkeypatch.setattr(Tiles, "kind", "good")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tiles) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{{z}}/{{x}}/{{y}}.png"
+        server.shutdown()
+
+
+NEAR_DUBAI = (55.27, 25.19, 55.28, 25.20)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:32640"])
+def test_tiles_are_drawn_below_and_kept(server, crs):
+    place = geopandas.GeoSeries([box(*NEAR_DUBAI)], crs="EPSG:4326").to_crs(crs)
+    west, south, east, north = place.total_bounds
+    for _ in range(2):
+        ax = axes_over((west, east, south, north))
+        assert maps.add_basemap(ax, crs, server) == server
+        assert ax.axis() == pytest.approx((west, east, south, north))
+        assert ax.images[0].zorder < 0 and ax.images[0].get_array().std() > 0
+    assert len(Tiles.asked) == len(set(Tiles.asked)) > 0
+
+
+@pytest.mark.parametrize("kind", ["slow", "missing", "garbage"])
+def test_a_provider_in_trouble_costs_seconds(server, kind, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
+    monkeypatch.setattr(Tiles, "kind", kind)
+    place = geopandas.GeoSeries([box(55.0, 25.0, 55.5, 25.5)], crs="EPSG:4326").to_crs("EPSG:3857")
+    west, south, east, north = place.total_bounds
+    ax, began = axes_over((west, east, south, north)), time.monotonic()
+    assert maps.add_basemap(ax, "EPSG:3857", server) == "no answer from the provider"
+    assert time.monotonic() - began < 10
+    with pytest.raises(basemaps.BasemapNotFound, match="try again online"):
+        maps.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=15)
+    assert not (tmp_path / "scene.tif").exists()
+
+
+def test_a_fetched_scene_lies_where_it_was_asked_for(server, tmp_path):
+    path = maps.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=16)
+    with rasterio.open(path) as scene:
+        bounds = rasterio.warp.transform_bounds(scene.crs, "EPSG:4326", *scene.bounds)
+        pixels, size = scene.read(), scene.res[0]
+    assert bounds == pytest.approx(NEAR_DUBAI, abs=size * 2e-5)
+    assert size == pytest.approx(2 * np.pi * 6378137 / 256 / 2**16)
+    x = int((NEAR_DUBAI[0] + 180) / 360 * 2**16)  # the tile that holds the western end
+    assert (pixels[0] == 16).all() and pixels[1, 0, 0] == x % 256
+    assert (
+        sorted(set(np.unique(pixels[1])))
+        == [v % 256 for v in range(x, x + 3)][: len(set(np.unique(pixels[1])))]
+    )
+    with pytest.raises(ValueError, match="more than 400"):
+        maps.scene_from_basemap((55, 25, 56, 26), tmp_path / "big.tif", server, zoom=16)
+
+
+def test_a_place_is_looked_up(server, monkeypatch, tmp_path):
+    answer = SimpleNamespace(raw={"boundingbox": [str(NEAR_DUBAI[i]) for i in (1, 3, 0, 2)]})
+    monkeypatch.setattr(basemaps.Nominatim, "geocode", lambda self, name: answer)
+    path = maps.scene_from_basemap("Business Bay", tmp_path / "scene.tif", server, zoom=14)
+    assert rasterio.open(path).shape[0] > 0
+    monkeypatch.setattr(basemaps.Nominatim, "geocode", lambda self, name: None)
+    with pytest.raises(basemaps.BasemapNotFound, match="no place 'Nowhere'"):
+        maps.scene_from_basemap("Nowhere", tmp_path / "none.tif", server)
+
+
 @pytest.fixture
 def provider():
     """A tile server on loopback, over the real street-map tiles; skips where they are missing."""
     import functools
-    import http.server
     import os
-    import threading
     from pathlib import Path
 
     here = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -136,3 +136,100 @@ def test_real_scenes_keep_their_place(name, tmp_path):
             scene.crs, scene.transform, scene.shape,
         )  # fmt: skip
         assert np.array_equal(found.read(1) == 2, scene.dataset_mask() > 0)
+
+
+def test_a_map_is_cloud_optimized_with_overviews(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((600, 700)))
+    with rasterio.open(scenes.predict(ByColor(), source, tmp_path / "map.tif", window=64)) as found:
+        assert found.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (
+            found.overviews(1) and found.profile["tiled"] and found.compression.value == "DEFLATE"
+        )
+        small = found.read(1, out_shape=(300, 350))
+        assert set(np.unique(small)) <= set(range(6))
+
+
+class Unsure(ByColor):
+    """A model that gives the class of the first band 0.75, and the rest to the next one."""
+
+    def predict_on_batch(self, images):
+        sure = super().predict_on_batch(images)
+        return 0.75 * sure + 0.25 * np.roll(sure, 1, axis=-1)
+
+
+def test_confidence_and_probabilities_lie_beside_the_map(tmp_path):
+    array = scene_of((70, 90))
+    source, target = write(tmp_path / "scene.tif", array), tmp_path / "map.tif"
+    scenes.predict(
+        Unsure(), source, target, window=32, overlap=0, confidence=True, probabilities=True
+    )
+    names = ["map.tif", "map_confidence.tif", "map_probabilities.tif", "scene.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    with rasterio.open(tmp_path / "map_confidence.tif") as sure:
+        assert np.allclose(sure.read(1) * sure.scales[0], 0.75, atol=1 / scenes.CERTAIN)
+    with rasterio.open(tmp_path / "map_probabilities.tif") as found:
+        share = np.moveaxis(found.read(), 0, -1) * found.scales[0]
+        assert found.descriptions == tuple(DUBAI.names) and found.transform == sure.transform
+    expected = Unsure().predict_on_batch(np.moveaxis(array, 0, -1)[None, :70, :70])[0]
+    assert np.allclose(share[:70, :70], expected, atol=1 / scenes.CERTAIN)
+
+
+class Interrupted(Unsure):
+    """A model that is interrupted after some batches."""
+
+    def __init__(self, batches):
+        self.left = batches
+
+    def predict_on_batch(self, images):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().predict_on_batch(images)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+def test_an_interrupted_map_goes_on_where_it_stood(tmp_path, monkeypatch, overlap):
+    monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
+    source, how = write(tmp_path / "scene.tif", scene_of((200, 90))), {"window": 32}
+    how |= {"overlap": overlap, "confidence": True}
+    whole, target = tmp_path / "whole.tif", tmp_path / "map.tif"
+    scenes.predict(Unsure(), source, whole, **how)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            scenes.predict(Interrupted(3), source, target, resume=True, **how)
+        assert not target.exists() and (tmp_path / "map.run").exists()
+    patient = Interrupted(1000)
+    scenes.predict(patient, source, target, resume=True, **how)
+    fresh = Interrupted(1000)
+    scenes.predict(fresh, source, tmp_path / "fresh.tif", resume=True, **how)
+    assert patient.left > fresh.left  # it did not begin anew
+    for name in ("map", "map_confidence"):
+        pair = [tmp_path / f"{kind}.tif" for kind in (name, name.replace("map", "whole"))]
+        with rasterio.open(pair[0]) as found, rasterio.open(pair[1]) as expected:
+            assert np.array_equal(found.read(), expected.read())
+    assert not (tmp_path / "map.run").exists()
+
+
+def test_a_map_of_another_plan_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
+    source, target = write(tmp_path / "scene.tif", scene_of((200, 90))), tmp_path / "map.tif"
+    with pytest.raises(KeyboardInterrupt):
+        scenes.predict(Interrupted(3), source, target, window=64, resume=True)
+    scenes.predict(ByColor(), source, target, window=32, resume=True)
+    with rasterio.open(target) as found:
+        assert np.array_equal(found.read(1), scene_of((200, 90))[0])
+
+
+def test_the_seam_meter_sees_a_seam_and_no_seam():
+    noise = np.random.default_rng(0).integers(0, 3, (512, 512))
+    assert scenes.seam_ratio(noise, 64) == pytest.approx(1, abs=0.03)
+    smooth = np.zeros((256, 256), int)
+    smooth[:, 100:] = 1
+    smooth[50:] += 1  # two lines off the grid of windows
+    assert scenes.seam_ratio(smooth, 64) == 0
+    board = np.indices((256, 256)) // 64
+    board = (board[0] + board[1]) % 2
+    assert np.isnan(scenes.seam_ratio(board, 64))  # nothing but seams
+    board[5, 5] = 2
+    assert scenes.seam_ratio(board, 64) > 1000
+    assert np.isnan(scenes.seam_ratio(smooth, 256))

@@ -1,0 +1,82 @@
+"""Clean a class map as the field does it: majority filter, opening and closing, smallest area.
+
+Taught in notebook 07. Every function takes class indices uint8 (H, W), leaves pixels without data
+as they are, and returns a new array. Cleaning trades small true things for small false ones: score
+before and after.
+"""
+
+import numpy as np
+from rasterio.features import sieve
+from scipy import ndimage
+
+from segkit.scenes import NODATA
+
+
+def majority(mask: np.ndarray, size: int = 5) -> np.ndarray:
+    """Give each pixel the most frequent class of the square around it; on a tie, it keeps its own.
+
+    Args:
+        mask: uint8 (H, W).
+        size: pixels of the square, both ways; an odd number.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"size={size}: an odd number of pixels, such as 5")
+    best, most = mask.copy(), _count(mask, mask, size)
+    for klass in np.unique(mask[mask != NODATA]):
+        count = ndimage.uniform_filter((mask == klass).astype(np.float32), size, mode="constant")
+        more = count > most + 0.5 / size**2
+        best[more], most[more] = klass, count[more]
+    best[mask == NODATA] = NODATA
+    return best
+
+
+def _count(mask: np.ndarray, own: np.ndarray, size: int) -> np.ndarray:
+    """Return the share of each pixel's own class in the square around it."""
+    share = np.zeros(mask.shape, np.float32)
+    for klass in np.unique(own):
+        count = ndimage.uniform_filter((mask == klass).astype(np.float32), size, mode="constant")
+        share[own == klass] = count[own == klass]
+    return share
+
+
+def opening(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:
+    """Take away what is thinner than a disk of a class; it goes to the nearest other class."""
+    inside = mask == klass
+    lost = inside & ~_morphed(ndimage.binary_opening, inside, radius)
+    others = ~inside & (mask != NODATA)
+    if not others.any():
+        return mask.copy()
+    where = ndimage.distance_transform_edt(~others, return_distances=False, return_indices=True)
+    return np.where(lost, mask[tuple(where)], mask)
+
+
+def closing(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:
+    """Fill gaps in a class that are thinner than a disk."""
+    closed = _morphed(ndimage.binary_closing, mask == klass, radius)
+    return np.where(closed & (mask != NODATA), klass, mask).astype(mask.dtype)
+
+
+def minimum_area(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """Merge areas of fewer pixels into their largest neighbor (minimum mapping unit; GDAL's sieve).
+
+    Args:
+        mask: uint8 (H, W).
+        pixels: the smallest area that stays; connected by sides, not by corners.
+    """
+    if not 2 <= pixels < mask.size:
+        return mask.copy()
+    return sieve(mask, size=pixels, connectivity=4, mask=mask != NODATA)
+
+
+def disk(radius: int) -> np.ndarray:
+    """Return bool (2 · radius + 1)²: a disk for opening and closing."""
+    across = np.arange(-radius, radius + 1)
+    return across**2 + across[:, None] ** 2 <= (radius + 0.5) ** 2
+
+
+def _morphed(operation, inside: np.ndarray, radius: int) -> np.ndarray:
+    """Open or close an area as if it went on beyond the picture's edge."""
+    if radius < 1:
+        raise ValueError(f"radius={radius}: 1 pixel or more")
+    wide = 2 * radius
+    return operation(np.pad(inside, wide, mode="edge"), disk(radius))[wide:-wide, wide:-wide]
