@@ -18,13 +18,12 @@ import shlex
 import sys
 import time
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import keras
 
 from benchmarks import reference, score, scoreboard
-from segkit import __version__, datasets, losses, models, patches, pipeline, store, training
+from segkit import __version__, datasets, models, patches, pipeline, store, training
 from segkit.files import work_root
 
 #: Steps between two printed lines.
@@ -163,18 +162,11 @@ def train(
         epochs=10_000,
         steps=STEPS_PER_LINE,
         learning_rate=options.learning_rate,
-        loss=loss(learned, options.dice),
+        loss=training.default_loss(learned, options.dice),
         callbacks=[watch],
         average=options.average,
     )
     return model, watch
-
-
-def loss(scheme, dice: float):
-    """Return cross-entropy and so much Dice."""
-    ignored = {"ignore_index": scheme.ignore_index}
-    parts = (losses.weighted_crossentropy, losses.dice)
-    return losses.blend(*(partial(part, **ignored) for part in parts), weights=(1.0, dice))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 from geopy.geocoders import Nominatim
 from pyproj import Transformer
+from rasterio import windows
 from rasterio.transform import from_bounds
 
 from segkit.files import cache_root, whole, work_root
@@ -117,22 +118,14 @@ def scene_from_basemap(
     west, south, east, north = to_meters.transform_bounds(*degrees)
     image, extent = _fetch(west, south, east, north, source, zoom)
     left, right, bottom, top = extent
-    size = (right - left) / image.shape[1]
-    rows = slice(round((top - north) / size), round((top - south) / size))
-    columns = slice(round((west - left) / size), round((east - left) / size))
-    image = np.moveaxis(image[rows, columns, :3], -1, 0)
-    profile = {"count": 3, "height": image.shape[1], "width": image.shape[2], "dtype": "uint8"}
-    place = from_bounds(
-        left + size * columns.start,
-        top - size * rows.stop,
-        left + size * columns.stop,
-        top - size * rows.start,
-        image.shape[2],
-        image.shape[1],
-    )
-    how = {"crs": WEB_MERCATOR, "transform": place, "tiled": True, "compress": "deflate"}
-    with whole(target) as part, rasterio.open(part, "w", "GTiff", **profile, **how) as raster:
-        raster.write(image)
+    grid = from_bounds(left, bottom, right, top, image.shape[1], image.shape[0])
+    window = windows.from_bounds(west, south, east, north, grid).round_offsets().round_lengths()
+    pixels = np.moveaxis(image[window.toslices()][..., :3], -1, 0)
+    size = {"count": 3, "height": pixels.shape[1], "width": pixels.shape[2], "dtype": "uint8"}
+    place = {"crs": WEB_MERCATOR, "transform": windows.transform(window, grid)}
+    how = {"tiled": True, "compress": "deflate"}
+    with whole(target) as part, rasterio.open(part, "w", "GTiff", **size, **place, **how) as raster:
+        raster.write(pixels)
         raster.update_tags(attribution=getattr(source, "attribution", str(source)), zoom=zoom)
     return Path(target)
 

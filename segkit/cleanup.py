@@ -1,6 +1,6 @@
 """Clean a class map as the field does it: majority filter, opening and closing, smallest area.
 
-Taught in notebook 07. Every function takes class indices uint8 (H, W), leaves pixels without data
+Every function takes class indices uint8 (H, W), leaves pixels without data
 as they are, and returns a new array. Cleaning trades small true things for small false ones: score
 before and after.
 """
@@ -21,22 +21,14 @@ def majority(mask: np.ndarray, size: int = 5) -> np.ndarray:
     """
     if size < 1 or size % 2 == 0:
         raise ValueError(f"size={size}: an odd number of pixels, such as 5")
-    best, most = mask.copy(), _count(mask, mask, size)
+    best, most = mask.copy(), np.zeros(mask.shape, np.float32)
     for klass in np.unique(mask[mask != NODATA]):
-        count = ndimage.uniform_filter((mask == klass).astype(np.float32), size, mode="constant")
-        more = count > most + 0.5 / size**2
-        best[more], most[more] = klass, count[more]
+        inside = (mask == klass).astype(np.float32)
+        share = ndimage.uniform_filter(inside, size, mode="constant") + inside * 0.5 / size**2
+        more = share > most + 0.1 / size**2  # half a pixel settles ties, a tenth is rounding
+        best[more], most[more] = klass, share[more]
     best[mask == NODATA] = NODATA
     return best
-
-
-def _count(mask: np.ndarray, own: np.ndarray, size: int) -> np.ndarray:
-    """Return the share of each pixel's own class in the square around it."""
-    share = np.zeros(mask.shape, np.float32)
-    for klass in np.unique(own):
-        count = ndimage.uniform_filter((mask == klass).astype(np.float32), size, mode="constant")
-        share[own == klass] = count[own == klass]
-    return share
 
 
 def opening(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:

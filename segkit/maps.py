@@ -143,6 +143,8 @@ def changes(
             became[area.toslices()] = np.where(known & (was != now), now, NODATA)
         if target:
             _write_like(new, became, target)
+    if project is None:
+        _warn_no_crs("pixels", stacklevel=3)
     names, stayed = _names(after), np.diag(moved)
     table = {"before": moved.sum(axis=1), "after": moved.sum(axis=0)}
     table |= {"gained": table["after"] - stayed, "lost": table["before"] - stayed}
@@ -164,13 +166,8 @@ def _check_same(old, new) -> None:
 
 def _write_like(raster, indices: np.ndarray, target: str | Path) -> None:
     """Write class indices with the place, classes and colors of another map."""
-    how = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
-    place = {"crs": raster.crs, "transform": raster.transform, "nodata": NODATA}
-    size = {"width": raster.width, "height": raster.height, "count": 1, "dtype": "uint8"}
-    with (
-        whole(target) as part,
-        rasterio.open(part, "w", compress="deflate", **how, **place, **size) as written,
-    ):
+    profile = {**raster.profile, "driver": "GTiff"}
+    with whole(target) as part, rasterio.open(part, "w", **profile) as written:
         written.write(indices, 1)
         written.update_tags(**raster.tags())
         with contextlib.suppress(ValueError):  # a map without colors of its own
@@ -247,5 +244,6 @@ def _opened(map_tif: str | Path):
         return rasterio.open(map_tif)
 
 
-def _warn_no_crs(unit: str) -> None:
-    warnings.warn(f"the map has no CRS, so there are no hectares: {unit} instead", stacklevel=4)
+def _warn_no_crs(unit: str, stacklevel: int = 4) -> None:
+    text = f"the map has no CRS, so there are no hectares: {unit} instead"
+    warnings.warn(text, stacklevel=stacklevel)

@@ -131,7 +131,7 @@ def conventions(
     hit, union = _overlaps(batches, scheme)
     images = _iou(confusions, scheme)
     return {
-        "data set": float(_mean(_iou(confusions.sum(axis=0), scheme))),
+        "data set": summary(confusions.sum(axis=0), scheme)["miou"],
         "image mean": float(np.nanmean(_mean(images))),
         "image mean, absent as 1": float(np.nan_to_num(images, nan=1.0).mean()),
         "batch mean": float(((hit + SMOOTH) / (union + SMOOTH)).mean()),

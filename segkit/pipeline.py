@@ -143,8 +143,7 @@ def crops(
 def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator, wanted):
     """Read a random window, or of some the one with most pixels of a class that is drawn first."""
     tile, (classes, candidates) = file["tiles"][tile_id], wanted
-    room = [length - size + 1 for length in tile["mask"].shape]
-    places = [tuple(int(rng.integers(free)) for free in room) for _ in range(candidates)]
+    places = [_place(tile["mask"].shape, size, rng) for _ in range(candidates)]
     if candidates > 1:
         klass = rng.choice(classes)
         masks = [tile["mask"][r : r + size, c : c + size] for r, c in places]
@@ -152,8 +151,13 @@ def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator, 
     return store.window(tile, *places[0], size, size)
 
 
+def _place(shape: tuple[int, int], size: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """Draw the first row and column of a window."""
+    return tuple(int(rng.integers(length - size + 1)) for length in shape)
+
+
 def _cropped(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Generator):
-    row, column = (int(rng.integers(length - size + 1)) for length in mask.shape)
+    row, column = _place(mask.shape, size, rng)
     window = np.s_[row : row + size, column : column + size]
     return image[window], mask[window]
 

@@ -88,11 +88,11 @@ def predict(
             bands = _checked_bands(scene, model, bands, scaling, window)
             how = {"window": window, "overlap": overlap, "tta": tta}
             read = {"bands": bands, "scaling": scaling}
-            plan = {**how, **read, **_identity(scene, model)}
+            kept = {"classes": target}
+            kept |= {"confidence": _beside(target, "confidence")} if confidence else {}
+            kept |= {"probabilities": _beside(target, "probabilities")} if probabilities else {}
+            plan = {**how, **read, **_identity(scene, model), "layers": list(kept)}
             with _bench(target.with_suffix(".run"), plan, resume) as bench:
-                kept = {"classes": target}
-                kept |= {"confidence": _beside(target, "confidence")} if confidence else {}
-                kept |= {"probabilities": _beside(target, "probabilities")} if probabilities else {}
                 for row, found in _rows(model, scene, bench, batch_size, **how, **read):
                     valid = _valid(scene, Window(0, row, scene.width, len(found)))
                     for name in kept:
@@ -173,7 +173,9 @@ def _checked_bands(scene, model, bands, scaling, window: int) -> tuple[int, ...]
 def _identity(scene, model) -> dict:
     """Return what a resumed map must have in common with the interrupted one."""
     made = getattr(model, "record", {}).get("made")
-    return {"source": scene.name, "size": [scene.height, scene.width], "model": made}
+    changed = Path(scene.name).stat().st_mtime if Path(scene.name).exists() else None
+    size = [scene.height, scene.width]
+    return {"source": scene.name, "changed": changed, "size": size, "model": made}
 
 
 class _Bench:
@@ -204,12 +206,10 @@ class _Bench:
 
     def keep(self, name: str, row: int, values: np.ndarray) -> None:
         """Keep some rows of a layer, uint8 (bands, rows, width), band after band within a row."""
-        path, height = self.folder / name, values.shape[1]
+        path = self.folder / name
         with path.open("r+b" if path.exists() else "wb") as file:
             file.seek(row * self.size[1] * len(values))
             file.write(np.moveaxis(values, 0, 1).tobytes())
-        if height + row > self.size[0]:
-            raise ValueError(f"rows {row} to {row + height} of {self.size[0]}")
 
     def layer(self, name: str) -> np.ndarray:
         """Return a whole layer, (rows, bands, width), as it lies on disk."""

@@ -65,11 +65,11 @@ def setup(seed: int = 0, precision: str = "auto") -> Device:
     return Device(name, len(gpus), precision)
 
 
-def default_loss(scheme: ClassScheme) -> Callable:
-    """Cross-entropy + 0.5 Dice, the ignored class left out."""
+def default_loss(scheme: ClassScheme, dice: float = 0.5) -> Callable:
+    """Cross-entropy and, with this weight, Dice; the ignored class left out."""
     ignored = {"ignore_index": scheme.ignore_index}
     parts = (losses.weighted_crossentropy, losses.dice)
-    return losses.blend(*(partial(part, **ignored) for part in parts), weights=(1.0, 0.5))
+    return losses.blend(*(partial(part, **ignored) for part in parts), weights=(1.0, dice))
 
 
 #: What an epoch's row holds and its printed line leaves out.

@@ -210,6 +210,16 @@ def test_an_interrupted_map_goes_on_where_it_stood(tmp_path, monkeypatch, overla
     assert not (tmp_path / "map.run").exists()
 
 
+def test_a_layer_that_was_not_kept_before_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
+    source, target = write(tmp_path / "scene.tif", scene_of((200, 90))), tmp_path / "map.tif"
+    with pytest.raises(KeyboardInterrupt):
+        scenes.predict(Interrupted(5), source, target, window=32, overlap=0, resume=True)
+    scenes.predict(Unsure(), source, target, window=32, overlap=0, resume=True, confidence=True)
+    with rasterio.open(tmp_path / "map_confidence.tif") as sure:
+        assert np.allclose(sure.read(1) * sure.scales[0], 0.75, atol=1 / scenes.CERTAIN)
+
+
 def test_a_map_of_another_plan_begins_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
     source, target = write(tmp_path / "scene.tif", scene_of((200, 90))), tmp_path / "map.tif"
