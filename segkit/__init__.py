@@ -30,6 +30,7 @@ ROOMS = (
     "cleanup",
     "basemaps",
     "maps",
+    "webmap",
     "plots",
     "course",
 )
