@@ -3,7 +3,6 @@
 Taught in notebook 07.
 """
 
-import importlib.util
 from pathlib import Path
 
 import folium
@@ -19,6 +18,8 @@ from segkit.basemaps import WEB_MERCATOR
 from segkit.files import whole
 from segkit.scenes import NODATA, scheme_of
 
+#: Leaflet 1.9.4 as its authors publish it.
+LEAFLET = Path(__file__).parent / "leaflet"
 #: The longer side of the pictures in the file, in pixels.
 LONGEST_SIDE = 1500
 
@@ -119,15 +120,14 @@ def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: list, sho
 
 def _self_contained(html: str) -> str:
     """Put Leaflet itself into a page in place of the links to it."""
-    folder = Path(importlib.util.find_spec("leaflet").submodule_search_locations[0])
+    _, script = folium.Map.default_js[0]
+    _, style = folium.Map.default_css[0]
     inside = {
-        '<script src="{}"></script>': ("leaflet.js", "<script>{}</script>"),
-        '<link rel="stylesheet" href="{}"/>': ("leaflet.css", "<style>{}</style>"),
+        f'<script src="{script}"></script>': ("leaflet.js", "<script>{}</script>"),
+        f'<link rel="stylesheet" href="{style}"/>': ("leaflet.css", "<style>{}</style>"),
     }
-    addresses = (*folium.Map.default_js[:1], *folium.Map.default_css[:1])
-    for (link, (name, tag)), (_, address) in zip(inside.items(), addresses, strict=True):
-        if (shown := link.format(address)) not in html:
+    for link, (name, tag) in inside.items():
+        if link not in html:
             raise ValueError(f"folium no longer links {name} as it did: this version is too new")
-        text = (folder / "static" / "leaflet" / name).read_text("utf-8")
-        html = html.replace(shown, tag.format(text))
+        html = html.replace(link, tag.format((LEAFLET / name).read_text("utf-8")))
     return html
