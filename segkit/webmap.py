@@ -3,6 +3,7 @@
 Taught in notebook 07.
 """
 
+from html import escape
 from pathlib import Path
 
 import folium
@@ -61,7 +62,8 @@ def save(
     for klass, name in enumerate(scheme.names):
         if name in hectares:
             alone = np.where(indices[..., :1] == klass, colors[klass], 0).astype(np.uint8)
-            _overlay(page, f"{name}: {hectares[name]:,.1f} ha", alone, bounds)
+            square = f'<span style="color: rgb{scheme.colors[klass]}">■</span>'
+            _overlay(page, f"{square} {escape(name)}: {hectares[name]:,.1f} ha", alone, bounds)
     folium.LayerControl(collapsed=False).add_to(page)
     with whole(target) as part:
         part.write_text(_self_contained(page.get_root().render()), encoding="utf-8")

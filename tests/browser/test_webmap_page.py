@@ -34,7 +34,7 @@ def shown(page) -> list:
 def boxes(page) -> dict:
     """Return the layers' boxes by their names."""
     labels = page.find_elements(By.CSS_SELECTOR, ".leaflet-control-layers-overlays label")
-    return {label.text.strip(): label.find_element(By.TAG_NAME, "input") for label in labels}
+    return {label.text.strip("■ "): label.find_element(By.TAG_NAME, "input") for label in labels}
 
 
 def test_the_page_opens_offline_without_an_error(page):
