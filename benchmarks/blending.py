@@ -2,7 +2,8 @@
 
 `smooth` is the blending that is copied most: the whole scene in memory, mirrored at its border,
 turned and flipped eight ways, each cut into half-overlapping windows that a squared spline weighs.
-`patchwork` is plain patchify and unpatchify: no overlap, no blending.
+As there, all windows of a view are cut before the first is predicted, and all eight results are
+kept until they are averaged. `patchwork` is plain patchify and unpatchify: no overlap, no blending.
 """
 
 from pathlib import Path
@@ -24,47 +25,48 @@ def patchwork(model, source: str | Path, window: int = 256, batch_size: int = 8)
     """Return class indices (H, W): windows side by side."""
     image = read(source)
     grid = patches.patchify(image, window)
-    flat = grid.reshape(-1, *grid.shape[2:])
-    answers = [
-        models.predict(model, flat[i : i + batch_size]).argmax(axis=-1).astype(np.uint8)
-        for i in range(0, len(flat), batch_size)
-    ]
-    return patches.unpatchify(
-        np.concatenate(answers).reshape(*grid.shape[:2], window, window), image.shape[:2]
-    )
+    answers = _predicted(model, grid.reshape(-1, *grid.shape[2:]), batch_size).argmax(axis=-1)
+    answers = answers.astype(np.uint8).reshape(*grid.shape[:2], window, window)
+    return patches.unpatchify(answers, image.shape[:2])
 
 
 def smooth(model, source: str | Path, window: int = 256, batch_size: int = 8) -> np.ndarray:
     """Return class indices (H, W): eight turns and flips of the whole scene, blended."""
-    image, edge, total = read(source), window // 2, 0
+    image, edge = read(source), window // 2
     height, width = image.shape[:2]
     more = [(edge, edge + -length % window) for length in (height, width)]
     padded = np.pad(image, [*more, (0, 0)], mode="reflect")
-    for turns in range(4):
-        for flip in (1, -1):
-            turned = np.rot90(padded, turns)[:, ::flip]
-            blended = _windowed(model, np.ascontiguousarray(turned), window, batch_size)
-            total = total + np.rot90(blended[:, ::flip], -turns)
-    return total[edge : edge + height, edge : edge + width].argmax(axis=-1).astype(np.uint8)
+    views = [(turns, flip) for turns in range(4) for flip in (1, -1)]
+    turned = [np.rot90(padded, turns)[:, ::flip] for turns, flip in views]
+    blended = [_windowed(model, view, window, batch_size) for view in turned]
+    undone = [
+        np.rot90(found[:, ::flip], -turns)
+        for found, (turns, flip) in zip(blended, views, strict=True)
+    ]
+    mean = np.mean(undone, axis=0)[edge : edge + height, edge : edge + width]
+    return mean.argmax(axis=-1).astype(np.uint8)
 
 
 def _windowed(model, image: np.ndarray, window: int, batch_size: int) -> np.ndarray:
-    """Return blended probabilities (H, W, classes) of one view."""
-    weight, step, total = _spline(window), window // 2, None
+    """Return blended probabilities float64 (H, W, classes) of one view."""
+    weight, step = _spline(window), window // 2
     places = [
         (row, column)
         for row in range(0, image.shape[0] - window + 1, step)
         for column in range(0, image.shape[1] - window + 1, step)
     ]
-    for first in range(0, len(places), batch_size):
-        chosen = places[first : first + batch_size]
-        batch = np.stack([image[r : r + window, c : c + window] for r, c in chosen])
-        found = models.predict(model, batch)
-        if total is None:
-            total = np.zeros((*image.shape[:2], found.shape[-1]), np.float32)
-        for (row, column), probability in zip(chosen, found, strict=True):
-            total[row : row + window, column : column + window] += weight * probability
-    return total
+    cut = np.stack([image[r : r + window, c : c + window] for r, c in places])
+    answers = _predicted(model, cut, batch_size) * weight
+    total = np.zeros((*image.shape[:2], answers.shape[-1]))
+    for (row, column), answer in zip(places, answers, strict=True):
+        total[row : row + window, column : column + window] += answer
+    return total / 4  # windows that overlap by half lie four deep
+
+
+def _predicted(model, windows: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return float32 probabilities (N, window, window, classes)."""
+    batches = range(0, len(windows), batch_size)
+    return np.concatenate([models.predict(model, windows[i : i + batch_size]) for i in batches])
 
 
 def _spline(window: int) -> np.ndarray:

@@ -3,15 +3,15 @@
     python -m benchmarks.mapping
 
 The model is notebook 05's, which is trained first where it is not there. Each row of mapping.csv is
-one way to map the embedded city's scene by it, run in a process of its own. memory.csv holds the
-peak memory above the loaded model for scenes of more and more rows, and the time over that of the
-same windows' bare `predict_on_batch`.
+one way to map the embedded city's scene by it. Each row of memory.csv is a scene of more and more
+rows, the last of them as large as a Sentinel-2 tile and mapped without overlap. Every row is
+measured in a process of its own. Memory is the peak above what the loaded model takes after its
+first batch; "over the network alone" is all seconds over those spent inside `predict_on_batch`.
 """
 
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,18 +22,55 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import rasterio
+from rasterio.windows import Window
 
 from benchmarks import blending
-from segkit import course, metrics, patches, scenes, training
+from segkit import course, metrics, scenes, training
 
 RESULTS = Path(__file__).parent / "results"
-WINDOW, OVERLAP, COLUMNS = 256, 0.5, 4096
-ROWS = (2048, 8192, 16384)
+WINDOW, OVERLAP = 256, 0.5
+#: Rows, columns and overlap of the long scenes.
+SIZES = ((2048, 4096, 0.5), (8192, 4096, 0.5), (16384, 4096, 0.5), (10980, 10980, 0.0))
 
 
-def peak_mib() -> float:
-    """Return this process's peak memory so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+class Timed:
+    """A model that counts its windows and the seconds that it spends on them."""
+
+    def __init__(self, path: Path):
+        model = training.load(path)
+        self.scheme, self.input_shape, self.answer = model.scheme, model.input_shape, model
+        self.seconds = self.windows = 0
+        for count in range(1, 9):  # a network is built anew for each size of batch
+            self.predict_on_batch(np.zeros((count, WINDOW, WINDOW, 3), np.float32))
+        self.seconds = self.windows = 0
+
+    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
+        """Pass a batch on and look at the clock."""
+        began = time.perf_counter()
+        found = self.answer.predict_on_batch(images)
+        self.seconds = self.seconds + time.perf_counter() - began
+        self.windows = self.windows + len(images)
+        return found
+
+
+def memory_mib(kind: str) -> float:
+    """Return this process's memory, "VmRSS" now or "VmHWM" at its peak (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
+
+
+def measured(model: Timed, call) -> tuple[object, dict]:
+    """Call something; return its answer, and what it took."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, began = memory_mib("VmRSS"), time.perf_counter()
+    answer = call()
+    seconds = time.perf_counter() - began
+    return answer, {
+        "windows": model.windows,
+        "seconds": round(seconds, 1),
+        "over the network alone": round(seconds / max(model.seconds, 1e-9), 3),
+        "peak MiB": round(memory_mib("VmHWM") - before),
+    }
 
 
 def blended(model, source: Path, tta: bool = False) -> np.ndarray:
@@ -44,88 +81,72 @@ def blended(model, source: Path, tta: bool = False) -> np.ndarray:
             return found.read(1)
 
 
-def truth() -> np.ndarray:
-    """Return the true classes of the city's scene."""
-    with rasterio.open(course.scene_truth()) as raster:
-        return raster.read(1)
-
-
+#: What each way is called, how it maps, and how its windows overlap.
 WAYS = {
-    "segkit, blended": blended,
-    "segkit, blended, eight turns and flips": lambda m, s: blended(m, s, tta=True),
-    "smooth blending as commonly copied": blending.smooth,
-    "patchify and unpatchify": blending.patchwork,
-    "the truth itself": lambda _, __: truth(),
+    "segkit, blended": (blended, OVERLAP),
+    "segkit, turned and flipped": (lambda m, s: blended(m, s, tta=True), OVERLAP),
+    "smooth blending as commonly copied": (blending.smooth, OVERLAP),
+    "patchify and unpatchify": (blending.patchwork, 0.0),
 }
 
 
 def way(name: str, path: Path) -> dict:
-    """Map the city's scene in one way; seconds, MiB above the loaded model, seams and score."""
-    model, mapped = training.load(path), WAYS[name]
-    model.predict_on_batch(np.zeros((8, WINDOW, WINDOW, 3), np.float32))
-    before, began = peak_mib(), time.perf_counter()
-    indices = mapped(model, course.scene())
-    seconds, memory = time.perf_counter() - began, peak_mib() - before
-    counts = metrics.confusion(truth(), indices, len(model.scheme))
+    """Map the city's scene in one way: time, memory, seams and score."""
+    model, (mapped, overlap) = Timed(path), WAYS[name]
+    with rasterio.open(course.scene_truth(model.scheme)) as raster:
+        truth = raster.read(1)
+    indices, found = measured(model, lambda: mapped(model, course.scene()))
+    counts = metrics.confusion(truth, indices, len(model.scheme))
     return {
-        "seconds": round(seconds, 1),
-        "peak MiB above the model": round(memory),
-        "seam ratio, overlapping grid": round(scenes.seam_ratio(indices, WINDOW, OVERLAP), 3),
-        "seam ratio, side-by-side grid": round(scenes.seam_ratio(indices, WINDOW, 0.0), 3),
+        "way": name,
+        **found,
+        "seam ratio": round(scenes.seam_ratio(indices, WINDOW, overlap), 3),
+        "seam ratio of the truth": round(scenes.seam_ratio(truth, WINDOW, overlap), 3),
         **{key: round(value, 4) for key, value in metrics.summary(counts, model.scheme).items()},
     }
 
 
-def long_scene(path: Path, rows: int) -> Path:
-    """Write a scene of many rows: the city's, again and again."""
+def large_scene(path: Path, rows: int, columns: int) -> Path:
+    """Write a large scene: the city's, again and again."""
     with rasterio.open(course.scene()) as city:
-        strip = np.tile(city.read((1, 2, 3)), (1, 1, 1 + COLUMNS // city.width))[:, :, :COLUMNS]
-        size = {"width": COLUMNS, "height": rows, "count": 3, "dtype": "uint8"}
+        strip = np.tile(city.read((1, 2, 3)), (1, 1, 1 + columns // city.width))[:, :, :columns]
+        size = {"width": columns, "height": rows, "count": 3, "dtype": "uint8"}
         place = {"crs": city.crs, "transform": city.transform}
     with rasterio.open(path, "w", "GTiff", tiled=True, **size, **place) as raster:
         for row in range(0, rows, strip.shape[1]):
             part = strip[:, : rows - row]
-            area = rasterio.windows.Window(0, row, COLUMNS, part.shape[1])
-            raster.write(part, window=area)
+            raster.write(part, window=Window(0, row, columns, part.shape[1]))
     return path
 
 
-def bare(model, count: int) -> float:
-    """Return the seconds that the network alone takes for so many windows in batches of 8."""
-    batch = np.random.default_rng(0).uniform(0, 255, (8, WINDOW, WINDOW, 3)).astype(np.float32)
-    began = time.perf_counter()
-    for i in range(0, count, len(batch)):
-        model.predict_on_batch(batch[: count - i])
-    return time.perf_counter() - began
-
-
-def growth(rows: int, path: Path) -> dict:
-    """Map a scene of so many rows; MiB above the loaded model, and seconds over bare prediction."""
-    model = training.load(path)
-    down, across = (len(patches.starts(n, WINDOW, OVERLAP)) for n in (rows, COLUMNS))
-    bare(model, across)  # builds the network's function for each size of batch
+def large(source: Path, overlap: float, path: Path) -> dict:
+    """Map a large scene: time and memory."""
+    model = Timed(path)
     with tempfile.TemporaryDirectory() as folder:
-        source = long_scene(Path(folder) / "scene.tif", rows)
-        alone = [bare(model, across) for _ in range(5)]
-        before, began = peak_mib(), time.perf_counter()
-        scenes.predict(model, source, Path(folder) / "map.tif", WINDOW, OVERLAP)
-        seconds, memory = time.perf_counter() - began, peak_mib() - before
-        alone += [bare(model, across) for _ in range(5)]
-    return {
-        "rows": rows,
-        "columns": COLUMNS,
-        "windows": down * across,
-        "seconds": round(seconds, 1),
-        "over bare prediction": round(seconds / (np.mean(alone) * down), 3),
-        "peak MiB above the model": round(memory),
-    }
+        target = Path(folder) / "map.tif"
+        _, found = measured(model, lambda: scenes.predict(model, source, target, WINDOW, overlap))
+        with rasterio.open(target) as raster:
+            size = {"rows": raster.height, "columns": raster.width, "overlap": overlap}
+            return {**size, **found, "overviews": len(raster.overviews(1))}
 
 
-def alone(kind: str, value: str, path: Path) -> dict:
+def alone(*flags: str) -> dict:
     """Measure one thing in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.mapping", "--model", str(path), kind, value]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "benchmarks.mapping", *flags]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def both_tables(path: Path) -> dict[str, list[dict]]:
+    """Measure everything."""
+    ways = [alone("--model", str(path), "--way", name) for name in WAYS]
+    sizes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for rows, columns, overlap in SIZES:
+            source = large_scene(Path(folder) / "scene.tif", rows, columns)
+            flags = ("--model", str(path), "--scene", str(source), "--overlap", str(overlap))
+            sizes.append(alone(*flags))
+    return {"mapping": ways, "memory": sizes}
 
 
 def main() -> None:
@@ -135,26 +156,23 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, help="a .keras file; notebook 05's by default")
     parser.add_argument("--way", help=argparse.SUPPRESS)
-    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--scene", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--overlap", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.model = options.model or course.catch_up("models/tuned.keras")
-    if options.way:
-        print(json.dumps(way(options.way, options.model)))
-        return
-    if options.rows:
-        print(json.dumps(growth(options.rows, options.model)))
+    path = options.model or course.catch_up("models/tuned.keras")
+    if options.way or options.scene:
+        one = way(options.way, path) if options.way else large(options.scene, options.overlap, path)
+        print(json.dumps(one))
         return
     told = {
-        "model": f"{options.model.stem}.keras, {course.profile().name} profile",
+        "model": f"{path.stem}, {course.profile().name} profile",
         "hardware": training.setup().name,
         "python": platform.python_version(),
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python -m benchmarks.mapping",
     }
-    ways = [{"way": name, **alone("--way", name, options.model)} for name in WAYS]
-    sizes = [alone("--rows", str(rows), options.model) for rows in ROWS]
-    for name, found in (("mapping", ways), ("memory", sizes)):
-        table = pd.DataFrame(found).assign(**told)
+    for name, rows in both_tables(path).items():
+        table = pd.DataFrame(rows).assign(**told)
         table.to_csv(RESULTS / f"{name}.csv", index=False)
         print(table.drop(columns=list(told)).to_string(index=False))
 

@@ -53,7 +53,8 @@ def minimum_area(mask: np.ndarray, pixels: int) -> np.ndarray:
 
     Args:
         mask: uint8 (H, W).
-        pixels: the smallest area that stays; connected by sides, not by corners.
+        pixels: areas with fewer go; connected by sides, not by corners. Specks among nothing but
+            specks stay: there is no area to join.
     """
     if not 2 <= pixels < mask.size:
         return mask.copy()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from segkit import datasets, patches, sample, store
+from segkit.classes import DUBAI, ClassScheme
 from segkit.files import work_root
 
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
@@ -102,13 +103,22 @@ def scene() -> Path:
     return Path(stated).expanduser() if stated else _city() / "scene" / "scene.tif"
 
 
-def scene_truth() -> Path | None:
-    """Return the true classes of the embedded city's scene; None for a scene of your own."""
-    return None if os.environ.get("SEGKIT_SCENE") else _city() / "scene" / "scene_mask.tif"
+def scene_truth(scheme: ClassScheme) -> Path | None:
+    """Return the true classes of the embedded city's scene.
+
+    Args:
+        scheme: of the model that maps it.
+
+    Returns:
+        A raster of class indices; None for a scene of your own, or where the model has other
+        classes than the city.
+    """
+    known = not os.environ.get("SEGKIT_SCENE") and scheme.names == DUBAI.names
+    return _city() / "scene" / "scene_mask.tif" if known else None
 
 
 def later_scene() -> Path | None:
-    """Return the embedded city's scene years later, with its truth beside it; None as above."""
+    """Return the embedded city's scene years later, its truth beside it; None for your own."""
     if os.environ.get("SEGKIT_SCENE"):
         return None
     return sample.write_scene(_city() / "scene_later", sample.LATER_CITY) / "scene.tif"

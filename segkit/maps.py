@@ -16,11 +16,12 @@ import shapely
 from pyproj import Geod, Transformer
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import shapes
+from rasterio.io import MemoryFile
 from shapely.geometry import Polygon, shape
 
 from segkit.basemaps import add_basemap, scene_from_basemap
 from segkit.files import whole
-from segkit.scenes import NODATA, scheme_of
+from segkit.scenes import NODATA, cloud_optimized, scheme_of
 
 __all__ = [
     "add_basemap",
@@ -54,7 +55,7 @@ def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFra
         Pixels without data belong to no polygon.
     """
     with _opened(map_tif) as raster:
-        indices, valid = raster.read(1), raster.read_masks(1)
+        indices, valid = _read(raster)
         found = list(shapes(indices, mask=valid, transform=raster.transform))
         crs = raster.crs.to_string() if raster.crs else None
     names = _names(map_tif)
@@ -126,7 +127,7 @@ def write(indices: np.ndarray, like: str | Path, target: str | Path) -> Path:
     Args:
         indices: uint8 (H, W) class indices, 255 where there is no data.
         like: a class map of the same height and width.
-        target: GeoTIFF.
+        target: a cloud-optimized GeoTIFF.
 
     Returns:
         `target`.
@@ -134,18 +135,21 @@ def write(indices: np.ndarray, like: str | Path, target: str | Path) -> Path:
     Raises:
         ValueError: another height or width, or not uint8.
     """
-    with _opened(like) as raster, whole(target) as part:
+    with _opened(like) as raster:
         if indices.shape != raster.shape or indices.dtype != np.uint8:
             raise ValueError(
                 f"{indices.dtype} {indices.shape}, but {like} is uint8 {raster.shape}: a map of "
                 "another size needs its own transform"
             )
-        profile = {**raster.profile, "driver": "GTiff", "nodata": NODATA}
-        with rasterio.open(part, "w", **profile) as written:
-            written.write(indices, 1)
-            written.update_tags(**raster.tags())
-            with contextlib.suppress(ValueError):  # a map without colors of its own
-                written.write_colormap(1, raster.colormap(1))
+        place = {"crs": raster.crs, "transform": raster.transform, "nodata": NODATA}
+        size = {"height": raster.height, "width": raster.width, "count": 1, "dtype": "uint8"}
+        with MemoryFile() as memory, whole(target) as part:
+            with memory.open(driver="GTiff", **size, **place) as written:
+                written.write(indices, 1)
+                written.update_tags(**raster.tags())
+                with contextlib.suppress(ValueError):  # a map without colors of its own
+                    written.write_colormap(1, raster.colormap(1))
+            cloud_optimized(memory.name, part)
     return Path(target)
 
 
@@ -171,13 +175,16 @@ def changes(
     with _opened(before) as old, _opened(after) as new:
         _check_same(old, new)
         project = _to_degrees(old.crs) if old.crs else None
-        moved, became = np.zeros((256, 256)), np.full(old.shape, NODATA, np.uint8)
+        moved, became = np.zeros((256, 256)), None
+        if target:
+            became = np.full(old.shape, NODATA, np.uint8)
         for area in _blocks(old.height, old.width):
-            was, now = old.read(1, window=area), new.read(1, window=area)
-            known = (was != NODATA) & (now != NODATA)
+            (was, known), (now, there) = _read(old, area), _read(new, area)
+            known &= there
             size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
             np.add.at(moved, (was[known], now[known]), size)
-            became[area.toslices()] = np.where(known & (was != now), now, NODATA)
+            if target:
+                became[area.toslices()] = np.where(known & (was != now), now, NODATA)
         if target:
             write(became, after, target)
     if project is None:
@@ -191,7 +198,9 @@ def changes(
 
 
 def _check_same(old, new) -> None:
-    same_place = old.crs == new.crs and old.transform.almost_equals(new.transform)
+    corners = [(0, 0), (old.height, 0), (0, old.width)]
+    there = np.array([new.index(*old.xy(*corner, offset="ul"), op=float) for corner in corners])
+    same_place = old.crs == new.crs and np.allclose(there, corners, rtol=0, atol=0.01)
     if old.shape != new.shape or not same_place:
         raise ValueError(
             f"{old.name} and {new.name} lie on different grids: predict both from scenes on one "
@@ -215,9 +224,8 @@ def _raster_areas(map_tif: str | Path) -> tuple[pd.Series, str]:
     with _opened(map_tif) as raster:
         project = _to_degrees(raster.crs) if raster.crs else None
         for area in _blocks(raster.height, raster.width):
-            counts = np.bincount(raster.read(1, window=area).ravel(), minlength=256).astype(float)
-            if raster.nodata is not None and 0 <= raster.nodata <= 255:
-                counts[int(raster.nodata)] = 0
+            indices, known = _read(raster, area)
+            counts = np.bincount(indices[known], minlength=256).astype(float)
             size += counts * (_pixel_area(raster, area, project) if project else 1)
     if project is None:
         _warn_no_crs("pixels")
@@ -247,11 +255,9 @@ def _pixel_area(raster, area, project: Transformer) -> float:
 
 def _true_area(polygon, project: Transformer) -> float:
     """Return the square meters of a polygon on the ellipsoid."""
-    return abs(
-        EARTH.geometry_area_perimeter(
-            shapely.transform(polygon, project.transform, interleaved=False)
-        )[0]
-    )
+    degrees = shapely.transform(polygon, project.transform, interleaved=False)
+    # Holes count as such only where they turn the other way.
+    return abs(EARTH.geometry_area_perimeter(shapely.orient_polygons(degrees))[0])
 
 
 def _to_degrees(crs) -> Transformer:
@@ -269,6 +275,13 @@ def _opened(map_tif: str | Path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(map_tif)
+
+
+def _read(raster, area=None) -> tuple[np.ndarray, np.ndarray]:
+    """Return class indices uint8 (H, W) and where they are known, bool (H, W)."""
+    if raster.dtypes[0] != "uint8":
+        raise ValueError(f"{raster.name}: pixels are {raster.dtypes[0]}; a class map is uint8")
+    return raster.read(1, window=area), raster.read_masks(1, window=area) > 0
 
 
 def _warn_no_crs(unit: str, stacklevel: int = 4) -> None:

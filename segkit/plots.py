@@ -14,6 +14,8 @@ from segkit.classes import ClassScheme
 DPI = 80
 #: What is wrong, what is right, what does not count.
 ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
+#: Gray level of pixels without a class.
+NO_CLASS = 225
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 
@@ -64,10 +66,10 @@ def grid(
 
 
 def show(ax, array: np.ndarray, scheme: ClassScheme | None = None) -> None:
-    """Draw one image, or one mask in class colors with nearest-neighbor pixels; no class, white."""
+    """Draw one image, or one mask in class colors with nearest-neighbor pixels; no class, pale."""
     if array.ndim == 2 and scheme:
         known = array < len(scheme)
-        array = np.where(known[..., None], scheme.encode(np.where(known, array, 0)), 255)
+        array = np.where(known[..., None], scheme.encode(np.where(known, array, 0)), NO_CLASS)
     if array.ndim == 3:
         array = np.clip(array[..., :3], 0, 255).astype(np.uint8)
     ax.imshow(array, interpolation="nearest" if scheme else None)

@@ -8,6 +8,7 @@ import math
 import shutil
 import time
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -83,19 +84,23 @@ def predict(
         ValueError: band count, data type or window size do not fit.
     """
     target = Path(target)
+    if target.resolve() == Path(source).resolve():
+        raise ValueError(f"{target} is the scene itself: name another file for the map")
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE_MB):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(source) as scene:
-            bands = _checked_bands(scene, model, bands, scaling, window)
+            bands = _checked(scene, model, bands, scaling, window)
             how = {"window": window, "overlap": overlap, "tta": tta}
             read = {"bands": bands, "scaling": scaling}
             kept = {"classes": target}
             kept |= {"confidence": _beside(target, "confidence")} if confidence else {}
             kept |= {"probabilities": _beside(target, "probabilities")} if probabilities else {}
-            plan = {**how, **read, **_identity(scene, model), "layers": list(kept)}
-            with _bench(target.with_suffix(".run"), plan, resume) as bench:
+            plan = {**how, **read, "layers": list(kept)}
+            plan |= _identity(scene, model) if resume else {}
+            unfinished, size = target.with_name(f".{target.name}.run"), (scene.height, scene.width)
+            with _bench(unfinished, size, plan, resume) as bench:
                 for row, found in _rows(model, scene, bench, batch_size, **how, **read):
-                    valid = _valid(scene, Window(0, row, scene.width, len(found)))
+                    valid = _valid(scene, bands, Window(0, row, scene.width, len(found)))
                     for name in kept:
                         bench.keep(name, row, np.where(valid, LAYERS[name](found), NODATA))
                 with ExitStack() as files:
@@ -148,12 +153,16 @@ def _strip(scene, row: int, window: int, bands, scaling) -> np.ndarray:
     return strip
 
 
-def _valid(scene, area: Window) -> np.ndarray:
-    """Return where the scene has data, bool (rows, width)."""
-    return scene.dataset_mask(window=area) > 0
+def _valid(scene, bands: tuple[int, ...], area: Window) -> np.ndarray:
+    """Return where the scene has data, bool (rows, width); not a number is none."""
+    valid = scene.dataset_mask(window=area) > 0
+    if scene.dtypes[bands[0] - 1].startswith("float"):
+        valid &= np.isfinite(scene.read(bands, window=area)).any(axis=0)
+    return valid
 
 
-def _checked_bands(scene, model, bands, scaling, window: int) -> tuple[int, ...]:
+def _checked(scene, model, bands, scaling, window: int) -> tuple[int, ...]:
+    """Return the bands to read, after a look at all that can be wrong with a scene."""
     wanted = getattr(model, "input_shape", (None,) * 4)[-1] or len(bands or (1, 2, 3))
     bands = tuple(bands or range(1, wanted + 1))
     if len(bands) != wanted or max(bands) > scene.count or min(bands) < 1:
@@ -161,22 +170,33 @@ def _checked_bands(scene, model, bands, scaling, window: int) -> tuple[int, ...]
             f"{scene.name}: bands {bands} of {scene.count}, but the model takes {wanted}. "
             "Choose with bands=(…), counted from 1."
         )
-    if scene.dtypes[0] != "uint8" and scaling is None:
+    kinds = {scene.dtypes[band - 1] for band in bands}
+    if kinds != {"uint8"} and scaling is None:
         raise ValueError(
-            f"{scene.name}: pixels are {scene.dtypes[0]}. State which values become 0 and 255, "
-            "for instance scaling=(0, 3000)."
+            f"{scene.name}: pixels are {', '.join(sorted(kinds))}. State which values become 0 and "
+            "255, for instance scaling=(0, 3000)."
         )
+    if scaling and not scaling[0] < scaling[1]:
+        raise ValueError(f"scaling={scaling}: the first value becomes 0, a greater one 255")
     if window < 32 or window % 32:
         raise ValueError(f"window={window}: a multiple of 32, such as {max(32, window // 32 * 32)}")
+    if scene.crs is None and scene.gcps[0]:
+        raise ValueError(
+            f"{scene.name} is placed by ground control points: warp it first, for instance with "
+            "rio warp"
+        )
     return bands
 
 
 def _identity(scene, model) -> dict:
     """Return what a resumed map must have in common with the interrupted one."""
-    made = getattr(model, "record", {}).get("made")
+    weights = model.get_weights() if hasattr(model, "get_weights") else []
+    checksum = 0
+    for array in weights:
+        checksum = zlib.crc32(np.ascontiguousarray(array), checksum)
     changed = Path(scene.name).stat().st_mtime if Path(scene.name).exists() else None
-    size = [scene.height, scene.width]
-    return {"source": scene.name, "changed": changed, "size": size, "model": made}
+    size = (scene.height, scene.width)
+    return {"source": scene.name, "changed": changed, "size": size, "weights": checksum}
 
 
 class _Bench:
@@ -185,10 +205,11 @@ class _Bench:
     Attributes:
         folder: one raw file for each layer, `note.npz`, and `plan.json`.
         size: rows and columns of the scene.
+        resume: whether somebody will ask for the note.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int]):
-        self.folder, self.size, self.noted = folder, size, time.monotonic()
+    def __init__(self, folder: Path, size: tuple[int, int], resume: bool):
+        self.folder, self.size, self.resume, self.noted = folder, size, resume, time.monotonic()
 
     def state(self) -> tuple[int, np.ndarray] | None:
         """Return the next row and the sums that reach into it, or None at the very start."""
@@ -200,7 +221,7 @@ class _Bench:
 
     def note(self, row: int, total: np.ndarray) -> None:
         """Write down that all rows before this one are kept, from time to time."""
-        if time.monotonic() - self.noted > NOTE_EVERY_S:
+        if self.resume and time.monotonic() - self.noted > NOTE_EVERY_S:
             with whole(self.folder / "note.npz") as part:
                 np.savez(part, row=row, total=total)
             self.noted = time.monotonic()
@@ -224,15 +245,17 @@ class _Bench:
 
 
 @contextmanager
-def _bench(folder: Path, plan: dict, resume: bool) -> Iterator[_Bench]:
+def _bench(folder: Path, size: tuple[int, int], plan: dict, resume: bool) -> Iterator[_Bench]:
     """Open the folder of an unfinished map, or a new one; it is gone at the end."""
     text, note = json.dumps(plan, default=str), folder / "plan.json"
+    if folder.exists() and not note.exists():
+        raise FileExistsError(f"{folder} is in the way and no unfinished map: move it")
     if not (resume and note.exists() and note.read_text("utf-8") == text):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         note.write_text(text, encoding="utf-8")
     try:
-        yield _Bench(folder, tuple(plan["size"]))
+        yield _Bench(folder, size, resume)
     except BaseException:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
@@ -251,8 +274,13 @@ def _publish(bench: _Bench, name: str, path: Path, scene, scheme: ClassScheme | 
             rows = bench.rows(name, row, BLOCK)
             raster.write(rows, window=Window(0, row, scene.width, rows.shape[1]))
         _describe(raster, scheme, name)
+    cloud_optimized(plain, path)
+
+
+def cloud_optimized(plain: str | Path, target: str | Path) -> None:
+    """Copy a class map as a cloud-optimized GeoTIFF: tiled, compressed, with overviews."""
     how = {"compress": "deflate", "blocksize": BLOCK, "overview_resampling": "nearest"}
-    rasterio.shutil.copy(plain, path, driver="COG", bigtiff="IF_SAFER", **how)
+    rasterio.shutil.copy(plain, target, driver="COG", bigtiff="IF_SAFER", **how)
 
 
 def _describe(raster, scheme: ClassScheme | None, name: str) -> None:
@@ -281,19 +309,20 @@ def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
         that share everywhere else: 1 where nothing shows where the windows lay. NaN without any
         border or any difference.
     """
-    across, elsewhere = [], []
+    differ, compared = np.zeros(2), np.zeros(2)  # elsewhere, across borders
     for labels in (mask, mask.T):
         length = labels.shape[1]
         begins = starts(length, window, overlap)
         borders = {x for s in begins for x in (s, s + window) if 0 < x < length}
-        differ = (labels[:, 1:] != labels[:, :-1]).mean(axis=0)
-        at_border = np.isin(np.arange(1, length), list(borders))
-        across.append(differ[at_border])
-        elsewhere.append(differ[~at_border])
-    across, elsewhere = np.concatenate(across), np.concatenate(elsewhere)
-    if not len(across) or not elsewhere.any():
+        at_border = np.isin(np.arange(1, length), list(borders)).astype(int)
+        known = (labels[:, 1:] != NODATA) & (labels[:, :-1] != NODATA)
+        changes = (labels[:, 1:] != labels[:, :-1]) & known
+        differ += np.bincount(at_border, changes.sum(axis=0), 2)
+        compared += np.bincount(at_border, known.sum(axis=0), 2)
+    if not compared.all() or not differ[0]:
         return float("nan")
-    return float(across.mean() / elsewhere.mean())
+    elsewhere, across = differ / compared
+    return float(across / elsewhere)
 
 
 def scheme_of(map_tif: str | Path) -> ClassScheme | None:

@@ -11,18 +11,15 @@ import numpy as np
 import rasterio
 from folium.raster_layers import ImageOverlay
 from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from segkit import maps
-from segkit.basemaps import WEB_MERCATOR
+from segkit.basemaps import WEB_MERCATOR, warped
 from segkit.files import whole
 from segkit.scenes import NODATA, scheme_of
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"
-#: The longer side of the pictures in the file, in pixels.
-LONGEST_SIDE = 1500
 
 
 def save(
@@ -48,16 +45,18 @@ def save(
         `target`.
 
     Raises:
-        ValueError: the map has no CRS or no classes.
+        ValueError: the map has no CRS, no classes, or lies on both sides of the 180th meridian.
     """
     scheme = scheme_of(map_tif)
     page, colors = _page(map_tif, source), _colors(scheme, map_tif)
     if scene:
-        _overlay(page, "image", *_warped(scene, Resampling.bilinear))
+        picture, bounds = warped(scene, WEB_MERCATOR)
+        picture = picture.repeat(3, axis=-1) if picture.shape[-1] == 1 else picture
+        _overlay(page, "image", picture, bounds)
     if truth:
-        indices, bounds = _warped(truth, Resampling.nearest)
+        indices, bounds = warped(truth, WEB_MERCATOR, resampling=Resampling.nearest)
         _overlay(page, "truth", colors[indices[..., 0]], bounds, show=False)
-    indices, bounds = _warped(map_tif, Resampling.nearest)
+    indices, bounds = warped(map_tif, WEB_MERCATOR, resampling=Resampling.nearest)
     hectares = maps.areas(map_tif).set_index("class")["hectares"]
     for klass, name in enumerate(scheme.names):
         if name in hectares:
@@ -76,6 +75,8 @@ def _page(map_tif: str | Path, source) -> folium.Map:
         if raster.crs is None:
             raise ValueError(f"{map_tif} has no CRS: nobody knows where on a map it lies")
         west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
+    if west > east or east > 180:
+        raise ValueError(f"{map_tif} crosses the 180th meridian: cut it there into two maps")
     page = folium.Map(tiles=None, control_scale=True)
     page.default_js = [pair for pair in page.default_js if pair[0] == "leaflet"]
     page.default_css = [pair for pair in page.default_css if pair[0] == "leaflet_css"]
@@ -96,28 +97,12 @@ def _colors(scheme, map_tif: str | Path) -> np.ndarray:
     return table
 
 
-def _warped(path: str | Path, resampling: Resampling) -> tuple[np.ndarray, list]:
-    """Read a raster in Web Mercator, uint8 (H, W, bands), and its corners in degrees."""
-    with (
-        rasterio.open(path) as raster,
-        WarpedVRT(
-            raster, crs=WEB_MERCATOR, resampling=resampling, add_alpha=raster.count >= 3
-        ) as warped,
-    ):
-        shrink = min(1, LONGEST_SIDE / max(warped.shape))
-        size = [max(1, round(length * shrink)) for length in warped.shape]
-        bands = [1, 2, 3, warped.count] if raster.count >= 3 else [1]
-        pixels = warped.read(bands, out_shape=(len(bands), *size), resampling=resampling)
-        west, south, east, north = transform_bounds(WEB_MERCATOR, "EPSG:4326", *warped.bounds)
-    return np.moveaxis(pixels, 0, -1), [[south, west], [north, east]]
-
-
-def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: list, show=True) -> None:
-    """Lay a picture (H, W, 4) on the page, with pixels that stay squares."""
-    how = {"name": name, "show": show, "pixelated": name != "image"}
-    ImageOverlay(picture, bounds=bounds, opacity=1.0 if name == "image" else 0.7, **how).add_to(
-        page
-    )
+def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: tuple, show=True) -> None:
+    """Lay a picture (H, W, 3 or 4) on the page, with pixels that stay squares."""
+    west, south, east, north = transform_bounds(WEB_MERCATOR, "EPSG:4326", *bounds)
+    how = {"opacity": 1.0 if name == "image" else 0.7, "pixelated": name != "image"}
+    corners = [[south, west], [north, east]]
+    ImageOverlay(picture, bounds=corners, name=name, show=show, **how).add_to(page)
 
 
 def _self_contained(html: str) -> str:

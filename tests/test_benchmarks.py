@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import dubai_tree
+from test_scenes import ByColor, scene_of, write
 
-from benchmarks import labels, reference, score, scoreboard, train
+from benchmarks import blending, labels, reference, score, scoreboard, train
 from segkit import metrics, models, training
 from segkit.classes import DUBAI
 
@@ -174,6 +175,13 @@ def test_suspect_labels_are_counted_by_class_and_place():
     assert table.loc["Building"].tolist() == [15, 1, 9, 1]
     assert table.loc["Land"].tolist() == [15, 0, 9, 0]
     assert set(table.index) == {"Building", "Land"}
+
+
+@pytest.mark.parametrize("way", [blending.smooth, blending.patchwork])
+def test_other_ways_to_map_reach_every_pixel(tmp_path, way):
+    array = scene_of((150, 217))
+    source = write(tmp_path / "scene.tif", array)
+    assert np.array_equal(way(ByColor(), source, window=64), array[0])
 
 
 def test_readme_and_notebooks_show_the_recorded_runs():

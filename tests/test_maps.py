@@ -70,6 +70,15 @@ def test_areas_by_hand(tmp_path):
     assert by_shape["hectares"].tolist() == pytest.approx([3, 3], rel=1e-3)
 
 
+def test_polygons_with_holes_have_the_area_of_their_pixels(tmp_path):
+    ring = np.zeros((40, 40), np.uint8)
+    ring[10:30, 10:30] = 1
+    path = write_map(tmp_path / "map.tif", ring, "EPSG:32640", from_origin(EAST, NORTH, 10, 10))
+    tables = [maps.areas(mapped).set_index("class") for mapped in (path, maps.polygons(path))]
+    assert tables[0].loc["0", "hectares"] == pytest.approx(12, rel=1e-3)
+    assert tables[1].loc["0", "hectares"] == pytest.approx(12, rel=1e-3)
+
+
 def test_simplified_neighbors_still_share_their_border(tmp_path):
     rows, columns = np.indices((60, 60))
     indices = (rows + columns // 2 > 45).astype(np.uint8) + (columns > 40)
@@ -110,6 +119,24 @@ def test_changes_by_hand(tmp_path):
     moved = write_map(tmp_path / "c.tif", np.zeros((2, 4), np.uint8), "EPSG:32640", elsewhere)
     with pytest.raises(ValueError, match="different grids"):
         maps.changes(before, moved)
+
+
+def test_grids_in_degrees_are_told_apart(tmp_path):
+    indices, pixel = np.zeros((40, 40), np.uint8), 4e-6
+    paths = [
+        write_map(tmp_path / f"{i}.tif", indices, "EPSG:4326", from_origin(west, 25, pixel, pixel))
+        for i, west in enumerate((55, 55 + 2 * pixel))
+    ]
+    assert maps.changes(paths[0], paths[0]).loc["0", "gained"] == 0
+    with pytest.raises(ValueError, match="different grids"):
+        maps.changes(*paths)
+
+
+def test_a_map_of_another_type_is_refused_by_name(tmp_path):
+    path = write(tmp_path / "heights.tif", np.full((1, 20, 20), 300, np.uint16))
+    for measure in (maps.areas, maps.polygons, lambda p: maps.changes(p, p)):
+        with pytest.raises(ValueError, match=r"heights.tif: pixels are uint16"):
+            measure(path)
 
 
 def test_a_cleaned_map_lies_where_the_map_lay(tmp_path):
@@ -173,10 +200,27 @@ def test_a_dead_provider_gives_way_to_the_offline_map(monkeypatch, tmp_path):
     assert any("offline" in text.get_text() for text in ax.texts) and ax.images
 
 
-def test_a_raster_serves_as_basemap(tmp_path):
-    path = write(tmp_path / "base.tif", np.full((3, 100, 100), 200, np.uint8))
-    ax = axes_over((326_000, 326_050, 2_787_950, 2_788_000))
-    assert maps.add_basemap(ax, "EPSG:32640", path) == str(path) and ax.images
+def test_the_offline_map_is_not_drawn_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
+    monkeypatch.setenv("SEGKIT_BASEMAP", "http://127.0.0.1:9/{z}/{x}/{y}.png")
+    city = tmp_path / "sample" / "city"
+    city.mkdir(parents=True)
+    write(city / "basemap.tif", np.full((3, 100, 100), 200, np.uint8))
+    ax = axes_over((400_000, 400_050, 2_787_950, 2_788_000))
+    assert maps.add_basemap(ax, "EPSG:32640") == "no answer from the provider"
+    assert not ax.images
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_a_raster_serves_as_basemap_where_it_lies(tmp_path, bands):
+    path = write(tmp_path / "base.tif", np.full((bands, 100, 100), 200, np.uint8))
+    limits = (325_950, 326_100, 2_787_900, 2_788_050)  # more than the raster, which has 50 m
+    ax = axes_over(limits)
+    assert maps.add_basemap(ax, "EPSG:32640", path) == str(path)
+    assert ax.images[0].get_extent() == pytest.approx([326_000, 326_050, 2_787_950, 2_788_000])
+    assert ax.axis() == pytest.approx(limits)
+    with pytest.raises(ValueError, match="lies elsewhere"):
+        maps.add_basemap(axes_over((0, 50, 0, 50)), "EPSG:32640", path)
 
 
 class Tiles(http.server.BaseHTTPRequestHandler):

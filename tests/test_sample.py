@@ -223,6 +223,22 @@ def test_a_finished_set_is_left_alone_and_an_older_one_replaced(tmp_path, small)
     assert not (folder / "stale").exists()
 
 
+def test_years_later_more_is_built_and_the_rest_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "_SCENE_SIZE", 400)
+    masks = []
+    for city in (sample.CITY, sample.LATER_CITY, sample.CITY):
+        folder = sample.write_scene(tmp_path / "scene", city)  # made anew for another city
+        with rasterio.open(folder / "scene_mask.tif") as truth:
+            masks.append(truth.read(1))
+    assert np.array_equal(masks[0], masks[2])
+    built = [(mask == DUBAI.names.index("Building")).mean() for mask in masks]
+    assert built[1] > 1.05 * built[0]
+    assert (masks[0] == masks[1]).mean() > 0.7
+    assert {path.name for path in folder.iterdir()} == {
+        "sample.json", "scene.tif", "scene_mask.tif",
+    }  # fmt: skip
+
+
 def test_a_failed_run_leaves_nothing(tmp_path, small, monkeypatch):
     def fail(*_):
         raise OSError("disk full")

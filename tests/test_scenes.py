@@ -4,6 +4,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 from shapely.geometry import box
 
@@ -215,7 +216,7 @@ def test_an_interrupted_map_goes_on_where_it_stood(tmp_path, monkeypatch, overla
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             scenes.predict(Interrupted(3), source, target, resume=True, **how)
-        assert not target.exists() and (tmp_path / "map.run").exists()
+        assert not target.exists() and (tmp_path / ".map.tif.run").exists()
     patient = Interrupted(1000)
     scenes.predict(patient, source, target, resume=True, **how)
     fresh = Interrupted(1000)
@@ -225,7 +226,7 @@ def test_an_interrupted_map_goes_on_where_it_stood(tmp_path, monkeypatch, overla
         pair = [tmp_path / f"{kind}.tif" for kind in (name, name.replace("map", "whole"))]
         with rasterio.open(pair[0]) as found, rasterio.open(pair[1]) as expected:
             assert np.array_equal(found.read(), expected.read())
-    assert not (tmp_path / "map.run").exists()
+    assert not (tmp_path / ".map.tif.run").exists()
 
 
 def test_a_layer_that_was_not_kept_before_is_whole(tmp_path, monkeypatch):
@@ -246,6 +247,38 @@ def test_a_map_of_another_plan_begins_anew(tmp_path, monkeypatch):
     scenes.predict(ByColor(), source, target, window=32, resume=True)
     with rasterio.open(target) as found:
         assert np.array_equal(found.read(1), scene_of((200, 90))[0])
+
+
+def test_what_is_in_the_way_stays(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    with pytest.raises(ValueError, match="the scene itself"):
+        scenes.predict(ByColor(), source, source, window=32)
+    (tmp_path / ".map.tif.run").mkdir()
+    (tmp_path / ".map.tif.run" / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="in the way"):
+        scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
+    assert (tmp_path / ".map.tif.run" / "mine.txt").read_text() == "mine"
+
+
+def test_what_is_no_number_has_no_data(tmp_path):
+    array = scene_of((40, 60)).astype(np.float32)
+    array[:, 5, 7] = np.nan
+    source = write(tmp_path / "scene.tif", array)
+    with pytest.raises(ValueError, match="scaling=\\(5, 5\\)"):
+        scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32, scaling=(5, 5))
+    scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32, scaling=(0, 255))
+    with rasterio.open(tmp_path / "map.tif") as found:
+        assert np.argwhere(found.read(1) == scenes.NODATA).tolist() == [[5, 7]]
+
+
+def test_a_scene_placed_by_control_points_is_refused(tmp_path):
+    source, points = tmp_path / "scene.tif", [(0, 0, 55, 25), (0, 60, 56, 25), (40, 0, 55, 24)]
+    points = [GroundControlPoint(*point) for point in points]
+    profile = {"count": 3, "height": 40, "width": 60, "dtype": "uint8"}
+    with rasterio.open(source, "w", "GTiff", crs="EPSG:4326", gcps=points, **profile) as raster:
+        raster.write(scene_of((40, 60)))
+    with pytest.raises(ValueError, match="control points"):
+        scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
 
 
 def test_the_seam_meter_sees_a_seam_and_no_seam():

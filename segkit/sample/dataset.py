@@ -1,5 +1,6 @@
 """The city as a data set on disk, with the faces that real ones have."""
 
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path
     Raises:
         FileExistsError: the folder holds something else.
     """
-    return whole_folder(folder, _stamp(city), lambda part: _write_all(part, city, progress))
+    return whole_folder(
+        folder, _stamp(city, "tiles"), lambda part: _write_all(part, city, progress)
+    )
 
 
 def write_scene(folder: str | Path, city: City = CITY) -> Path:
@@ -70,12 +73,13 @@ def write_scene(folder: str | Path, city: City = CITY) -> Path:
     Raises:
         FileExistsError: the folder holds something else.
     """
-    return whole_folder(folder, _stamp(city), lambda part: _write_scene(part, city))
+    return whole_folder(folder, _stamp(city, "scene"), lambda part: _write_scene(part, city))
 
 
-def _stamp(city: City) -> dict:
-    """Return what a folder must say to be this version of this city."""
-    return {"version": VERSION, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
+def _stamp(city: City, kind: str) -> dict:
+    """Return what a folder must say to be this kind of thing, of this version and city."""
+    told = {"version": VERSION, "kind": kind, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
+    return {**told, "city": zlib.crc32(repr(city).encode())}
 
 
 def _write_all(folder: Path, city: City, progress: bool) -> None:
