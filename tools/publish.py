@@ -78,11 +78,11 @@ def dressed(notebook: dict, path: str, repository: str | None) -> dict:
         if cell["cell_type"] == "code" and IS_COLAB in "".join(cell["source"]):
             cell["source"] = set_up_cell(repository).splitlines(keepends=True)
     first = notebook["cells"][0]
-    heading, promise, *rest = BUTTON.sub("", "".join(first["source"])).split("\n\n")
+    heading, promise, *rest = BUTTON.sub("", "".join(first["source"])).strip().split("\n\n")
     if repository:
         images = "../" * (path.count("/") - 1) + "images"
         rest.insert(0, button(repository, path, images))
-    first["source"] = "\n\n".join([heading, promise.rstrip(), *rest]).splitlines(keepends=True)
+    first["source"] = "\n\n".join([heading, promise, *rest]).splitlines(keepends=True)
     return notebook
 
 
