@@ -45,7 +45,8 @@ DRIVE = Path("drive/MyDrive/Colab Notebooks/pixels-to-maps")
 CELL_TIMEOUT_S = 3600
 VERSIONS = """
 import importlib.metadata, json
-print(json.dumps({d.name.lower(): d.version for d in importlib.metadata.distributions()}))
+names = {d.name.lower() for d in importlib.metadata.distributions()}
+print(json.dumps({name: importlib.metadata.version(name) for name in names}))
 """
 
 
@@ -55,19 +56,18 @@ def closure(names: Iterable[str]) -> set[str]:
     while waiting:
         if (name := waiting.pop()) not in found:
             found.add(name)
-            waiting += needs(name)
+            waiting += [canonicalize_name(one.name) for one in needs(name)]
     return found
 
 
-def needs(name: str) -> list[str]:
+def needs(name: str) -> list[Requirement]:
     """Return what an installed package needs on this Python; nothing for one that is missing."""
     try:
         lines = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:
         return []
     wanted = [Requirement(line) for line in lines]
-    wanted = [one for one in wanted if not one.marker or one.marker.evaluate({"extra": ""})]
-    return [canonicalize_name(one.name) for one in wanted]
+    return [one for one in wanted if not one.marker or one.marker.evaluate({"extra": ""})]
 
 
 def environment(folder: Path) -> Path:
