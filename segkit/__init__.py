@@ -31,6 +31,7 @@ ROOMS = (
     "cleanup",
     "basemaps",
     "maps",
+    "webmap",
     "plots",
     "course",
 )

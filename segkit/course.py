@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from segkit import datasets, patches, store
+from segkit import datasets, patches, sample, store
 from segkit.files import work_root
 
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
@@ -110,6 +110,13 @@ def scene() -> Path:
 def scene_truth() -> Path | None:
     """Return the true classes of the embedded city's scene; None for a scene of your own."""
     return None if os.environ.get("SEGKIT_SCENE") else _city() / "scene" / "scene_mask.tif"
+
+
+def later_scene() -> Path | None:
+    """Return the embedded city's scene years later, with its truth beside it; None as above."""
+    if os.environ.get("SEGKIT_SCENE"):
+        return None
+    return sample.write_scene(_city() / "scene_later", sample.LATER_CITY) / "scene.tif"
 
 
 def _city() -> Path:

@@ -22,7 +22,15 @@ from segkit.basemaps import add_basemap, scene_from_basemap
 from segkit.files import whole
 from segkit.scenes import NODATA, scheme_of
 
-__all__ = ["add_basemap", "adjusted_areas", "areas", "changes", "polygons", "scene_from_basemap"]
+__all__ = [
+    "add_basemap",
+    "adjusted_areas",
+    "areas",
+    "changes",
+    "polygons",
+    "scene_from_basemap",
+    "write",
+]
 
 #: The ellipsoid that areas are measured on.
 EARTH = Geod(ellps="WGS84")
@@ -112,6 +120,35 @@ def adjusted_areas(
     return pd.DataFrame(table, index)
 
 
+def write(indices: np.ndarray, like: str | Path, target: str | Path) -> Path:
+    """Write a class map that lies where another one lies, with its classes and colors.
+
+    Args:
+        indices: uint8 (H, W) class indices, 255 where there is no data.
+        like: a class map of the same height and width.
+        target: GeoTIFF.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ValueError: another height or width, or not uint8.
+    """
+    with _opened(like) as raster, whole(target) as part:
+        if indices.shape != raster.shape or indices.dtype != np.uint8:
+            raise ValueError(
+                f"{indices.dtype} {indices.shape}, but {like} is uint8 {raster.shape}: a map of "
+                "another size needs its own transform"
+            )
+        profile = {**raster.profile, "driver": "GTiff", "nodata": NODATA}
+        with rasterio.open(part, "w", **profile) as written:
+            written.write(indices, 1)
+            written.update_tags(**raster.tags())
+            with contextlib.suppress(ValueError):  # a map without colors of its own
+                written.write_colormap(1, raster.colormap(1))
+    return Path(target)
+
+
 def changes(
     before: str | Path, after: str | Path, target: str | Path | None = None
 ) -> pd.DataFrame:
@@ -142,7 +179,7 @@ def changes(
             np.add.at(moved, (was[known], now[known]), size)
             became[area.toslices()] = np.where(known & (was != now), now, NODATA)
         if target:
-            _write_like(new, became, target)
+            write(became, after, target)
     if project is None:
         _warn_no_crs("pixels", stacklevel=3)
     names, stayed = _names(after), np.diag(moved)
@@ -162,16 +199,6 @@ def _check_same(old, new) -> None:
         )
     if old.tags().get("scheme") != new.tags().get("scheme"):
         raise ValueError(f"{old.name} and {new.name} have different classes")
-
-
-def _write_like(raster, indices: np.ndarray, target: str | Path) -> None:
-    """Write class indices with the place, classes and colors of another map."""
-    profile = {**raster.profile, "driver": "GTiff"}
-    with whole(target) as part, rasterio.open(part, "w", **profile) as written:
-        written.write(indices, 1)
-        written.update_tags(**raster.tags())
-        with contextlib.suppress(ValueError):  # a map without colors of its own
-            written.write_colormap(1, raster.colormap(1))
 
 
 def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:

@@ -64,9 +64,10 @@ def grid(
 
 
 def show(ax, array: np.ndarray, scheme: ClassScheme | None = None) -> None:
-    """Draw one image, or one mask in class colors with nearest-neighbor pixels."""
+    """Draw one image, or one mask in class colors with nearest-neighbor pixels; no class, white."""
     if array.ndim == 2 and scheme:
-        array = scheme.encode(array)
+        known = array < len(scheme)
+        array = np.where(known[..., None], scheme.encode(np.where(known, array, 0)), 255)
     if array.ndim == 3:
         array = np.clip(array[..., :3], 0, 255).astype(np.uint8)
     ax.imshow(array, interpolation="nearest" if scheme else None)

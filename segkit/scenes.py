@@ -4,6 +4,7 @@ Taught in notebook 07.
 """
 
 import json
+import math
 import shutil
 import time
 import warnings
@@ -211,10 +212,15 @@ class _Bench:
             file.seek(row * self.size[1] * len(values))
             file.write(np.moveaxis(values, 0, 1).tobytes())
 
-    def layer(self, name: str) -> np.ndarray:
-        """Return a whole layer, (rows, bands, width), as it lies on disk."""
-        flat = np.memmap(self.folder / name, np.uint8, "r")
-        return flat.reshape(self.size[0], -1, self.size[1])
+    def bands(self, name: str) -> int:
+        """Return how many bands a layer has."""
+        return (self.folder / name).stat().st_size // math.prod(self.size)
+
+    def rows(self, name: str, first: int, count: int) -> np.ndarray:
+        """Return some rows of a layer, uint8 (bands, rows, width)."""
+        width = self.size[1] * self.bands(name)
+        found = np.fromfile(self.folder / name, np.uint8, count * width, offset=first * width)
+        return np.moveaxis(found.reshape(-1, self.bands(name), self.size[1]), 1, 0)
 
 
 @contextmanager
@@ -236,13 +242,13 @@ def _bench(folder: Path, plan: dict, resume: bool) -> Iterator[_Bench]:
 
 def _publish(bench: _Bench, name: str, path: Path, scene, scheme: ClassScheme | None) -> None:
     """Write a layer as a cloud-optimized GeoTIFF."""
-    layer, plain = bench.layer(name), bench.folder / f"{name}.tif"
-    profile = {"count": layer.shape[1], "crs": scene.crs, "transform": scene.transform}
+    plain = bench.folder / f"{name}.tif"
+    profile = {"count": bench.bands(name), "crs": scene.crs, "transform": scene.transform}
     size = {"width": scene.width, "height": scene.height, "dtype": "uint8", "nodata": NODATA}
     tiles = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "IF_SAFER"}
     with rasterio.open(plain, "w", "GTiff", **size, **profile, **tiles) as raster:
         for row in range(0, scene.height, BLOCK):
-            rows = np.moveaxis(layer[row : row + BLOCK], 1, 0)
+            rows = bench.rows(name, row, BLOCK)
             raster.write(rows, window=Window(0, row, scene.width, rows.shape[1]))
         _describe(raster, scheme, name)
     how = {"compress": "deflate", "blocksize": BLOCK, "overview_resampling": "nearest"}

@@ -36,10 +36,10 @@ ROOT = Path(__file__).resolve().parent.parent
 #: After the lists that Colab publishes (googlecolab/backend-info on GitHub). jupyterlab is not
 #: among them: on Colab, Colab shows the notebooks.
 COLAB_HAS = (
-    "attrs", "certifi", "click", "geopandas", "geopy", "h5py", "ipykernel", "ipywidgets", "joblib",
-    "keras", "matplotlib", "nbclient", "numpy", "pandas", "pillow", "pip", "pooch", "pyparsing",
-    "pyproj", "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely",
-    "tensorflow", "tqdm",
+    "attrs", "certifi", "click", "folium", "geopandas", "geopy", "h5py", "ipykernel", "ipywidgets",
+    "joblib", "keras", "matplotlib", "nbclient", "numpy", "pandas", "pillow", "pip", "pooch",
+    "pyparsing", "pyproj", "requests", "scikit-image", "scikit-learn", "scipy", "setuptools",
+    "shapely", "tensorflow", "tqdm",
 )  # fmt: skip
 DRIVE = Path("drive/MyDrive/Colab Notebooks/pixels-to-maps")
 CELL_TIMEOUT_S = 3600

@@ -15,7 +15,7 @@ import rasterio.warp
 from PIL import Image
 from rasterio.transform import from_bounds, from_origin
 from shapely.geometry import box
-from test_scenes import Constant, scene_of, write
+from test_scenes import ByColor, Constant, scene_of, write
 
 from segkit import basemaps, maps, scenes
 
@@ -110,6 +110,24 @@ def test_changes_by_hand(tmp_path):
     moved = write_map(tmp_path / "c.tif", np.zeros((2, 4), np.uint8), "EPSG:32640", elsewhere)
     with pytest.raises(ValueError, match="different grids"):
         maps.changes(before, moved)
+
+
+def test_a_cleaned_map_lies_where_the_map_lay(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    mapped = scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
+    cleaned = np.full((40, 60), 3, np.uint8)
+    cleaned[0, 0] = scenes.NODATA
+    with rasterio.open(maps.write(cleaned, mapped, tmp_path / "clean.tif")) as after:
+        with rasterio.open(mapped) as before:
+            assert (after.crs, after.transform) == (before.crs, before.transform)
+            assert after.tags()["scheme"] == before.tags()["scheme"]
+            assert after.colormap(1) == before.colormap(1)
+        assert np.array_equal(after.read(1), cleaned)
+        assert after.read_masks(1)[0, 0] == 0
+    for wrong in (cleaned[:-1], cleaned.astype(int)):
+        with pytest.raises(ValueError, match=r"\(40, 60\)"):
+            maps.write(wrong, mapped, tmp_path / "wrong.tif")
+    assert not (tmp_path / "wrong.tif").exists()
 
 
 def test_classes_carry_their_names(tmp_path):

@@ -1,11 +1,13 @@
 """Whole scenes: every pixel, right place, right class."""
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
+from shapely.geometry import box
 
-from segkit import scenes
+from segkit import maps, scenes
 from segkit.classes import DUBAI
 
 
@@ -121,7 +123,15 @@ def test_wrong_input_is_refused_and_leaves_no_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
 
 
-@pytest.mark.parametrize("name", ["m_4709963_se_14_1_20140720.tif", "RGB.byte.tif"])
+REAL_SCENES = {
+    "m_4709963_se_14_1_20140720.tif": None,
+    "m_4709963_se_14_1_20180716.tif": None,
+    "RGB.byte.tif": None,
+    "s2a_l2a_fishbourne.tif": (0, 3000),
+}
+
+
+@pytest.mark.parametrize("name", REAL_SCENES)
 def test_real_scenes_keep_their_place(name, tmp_path):
     import os
     from pathlib import Path
@@ -130,12 +140,20 @@ def test_real_scenes_keep_their_place(name, tmp_path):
     source = Path(os.environ.get("SEGKIT_DATA") or here) / "scenes" / name
     if not source.exists():
         pytest.skip(f"{name} is not here: set SEGKIT_DATA")
-    target = scenes.predict(Constant(), source, tmp_path / "map.tif", window=256, overlap=0)
+    how = {"window": 256, "overlap": 0, "scaling": REAL_SCENES[name]}
+    target = scenes.predict(Constant(), source, tmp_path / "map.tif", **how)
+    maps.polygons(target).to_file(tmp_path / "map.gpkg", driver="GPKG")
+    polygons = geopandas.read_file(tmp_path / "map.gpkg")
     with rasterio.open(target) as found, rasterio.open(source) as scene:
         assert (found.crs, found.transform, found.shape) == (
             scene.crs, scene.transform, scene.shape,
         )  # fmt: skip
-        assert np.array_equal(found.read(1) == 2, scene.dataset_mask() > 0)
+        valid = scene.dataset_mask() > 0
+        assert np.array_equal(found.read(1) == 2, valid)
+        assert polygons.crs == scene.crs and set(polygons["class"]) == {"Road"}
+        pixel = abs(scene.transform.determinant)
+        assert polygons.area.sum() == pytest.approx(valid.sum() * pixel, rel=1e-6)
+        assert box(*scene.bounds).buffer(pixel).covers(box(*polygons.total_bounds))
 
 
 def test_a_map_is_cloud_optimized_with_overviews(tmp_path):

@@ -106,7 +106,7 @@ def test_the_glossary_is_in_order_and_says_nothing_twice():
     assert len(every) == len(set(every)) > 80
 
 
-EMPHASIS = {"not measured here"}
+EMPHASIS = {"in each mapped class", "not measured here"}
 
 
 @pytest.mark.parametrize("path", MAIN, ids=lambda path: path.stem)

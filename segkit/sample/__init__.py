@@ -1,8 +1,19 @@
 """The embedded data: a procedural, georeferenced city, made on the spot."""
 
-from .city import CITY, CRS, SECOND_CITY, City
-from .dataset import write
+from .city import CITY, CRS, LATER_CITY, SECOND_CITY, City
+from .dataset import write, write_scene
 from .mountains import write_landslides
 from .scene import render, transform
 
-__all__ = ["CITY", "CRS", "SECOND_CITY", "City", "render", "transform", "write", "write_landslides"]
+__all__ = [
+    "CITY",
+    "CRS",
+    "LATER_CITY",
+    "SECOND_CITY",
+    "City",
+    "render",
+    "transform",
+    "write",
+    "write_landslides",
+    "write_scene",
+]

@@ -1,6 +1,6 @@
 """What sets one city apart from another: where it lies, who looks at it, how it is built."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .surface import Material as M
 
@@ -142,6 +142,22 @@ CITY = City(
     places=((-625, 635), (-150, 990), (1950, -360), (3340, 500), (3840, -475), (5330, 100)),
     scene=(1305, 788),
 )
+#: The same ground years later, on another day: vacant lots and empty blocks are built on.
+LATER_CITY = replace(
+    CITY,
+    quarters=tuple(
+        replace(
+            quarter,
+            vacant=0.2 * quarter.vacant,
+            uses={**quarter.uses, "built": quarter.uses["built"] + 0.4 * quarter.uses["empty"],
+                  "empty": 0.6 * quarter.uses["empty"]},
+        )
+        for quarter in QUARTERS
+    ),
+    sun=(152.0, 49.0),
+    light=(0.98, 1.0, 1.03),
+    haze=0.035,
+)  # fmt: skip
 SECOND_CITY = City(
     seed=77,
     pixel=0.3,

@@ -54,8 +54,28 @@ def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path
     Raises:
         FileExistsError: the folder holds something else.
     """
-    stamp = {"version": VERSION, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
-    return whole_folder(folder, stamp, lambda part: _write_all(part, city, progress))
+    return whole_folder(folder, _stamp(city), lambda part: _write_all(part, city, progress))
+
+
+def write_scene(folder: str | Path, city: City = CITY) -> Path:
+    """Make the scene alone, `scene.tif` and `scene_mask.tif`, whole or not at all.
+
+    Args:
+        folder: where it goes; a finished one of this version and city is left as it is.
+        city: which world and sensor.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: the folder holds something else.
+    """
+    return whole_folder(folder, _stamp(city), lambda part: _write_scene(part, city))
+
+
+def _stamp(city: City) -> dict:
+    """Return what a folder must say to be this version of this city."""
+    return {"version": VERSION, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
 
 
 def _write_all(folder: Path, city: City, progress: bool) -> None:

@@ -1,0 +1,135 @@
+"""An interactive map in one HTML file that any browser opens, online or not.
+
+Taught in notebook 07.
+"""
+
+from html import escape
+from pathlib import Path
+
+import folium
+import numpy as np
+import rasterio
+from folium.raster_layers import ImageOverlay
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+
+from segkit import maps
+from segkit.basemaps import WEB_MERCATOR
+from segkit.files import whole
+from segkit.scenes import NODATA, scheme_of
+
+#: Leaflet 1.9.4 as its authors publish it.
+LEAFLET = Path(__file__).parent / "leaflet"
+#: The longer side of the pictures in the file, in pixels.
+LONGEST_SIDE = 1500
+
+
+def save(
+    map_tif: str | Path,
+    target: str | Path,
+    scene: str | Path | None = None,
+    truth: str | Path | None = None,
+    source=None,
+) -> Path:
+    """Save a class map as a page to pan and zoom in, with a box to switch each class on and off.
+
+    Pictures lie in the file itself, and so does the code that shows them.
+
+    Args:
+        map_tif: what `scenes.predict` wrote; it needs a CRS.
+        target: an `.html` file.
+        scene: the raster that was mapped, drawn below.
+        truth: a raster of true classes, as a layer of its own.
+        source: a contextily provider or an address with {z}/{x}/{y} for a street map at the very
+            bottom, fetched by the browser when the page is opened; none by default.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ValueError: the map has no CRS or no classes.
+    """
+    scheme = scheme_of(map_tif)
+    page, colors = _page(map_tif, source), _colors(scheme, map_tif)
+    if scene:
+        _overlay(page, "image", *_warped(scene, Resampling.bilinear))
+    if truth:
+        indices, bounds = _warped(truth, Resampling.nearest)
+        _overlay(page, "truth", colors[indices[..., 0]], bounds, show=False)
+    indices, bounds = _warped(map_tif, Resampling.nearest)
+    hectares = maps.areas(map_tif).set_index("class")["hectares"]
+    for klass, name in enumerate(scheme.names):
+        if name in hectares:
+            alone = np.where(indices[..., :1] == klass, colors[klass], 0).astype(np.uint8)
+            square = f'<span style="color: rgb{scheme.colors[klass]}">■</span>'
+            _overlay(page, f"{square} {escape(name)}: {hectares[name]:,.1f} ha", alone, bounds)
+    folium.LayerControl(collapsed=False).add_to(page)
+    with whole(target) as part:
+        part.write_text(_self_contained(page.get_root().render()), encoding="utf-8")
+    return Path(target)
+
+
+def _page(map_tif: str | Path, source) -> folium.Map:
+    """Return an empty page that shows the map's place."""
+    with rasterio.open(map_tif) as raster:
+        if raster.crs is None:
+            raise ValueError(f"{map_tif} has no CRS: nobody knows where on a map it lies")
+        west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
+    page = folium.Map(tiles=None, control_scale=True)
+    page.default_js = [pair for pair in page.default_js if pair[0] == "leaflet"]
+    page.default_css = [pair for pair in page.default_css if pair[0] == "leaflet_css"]
+    page.fit_bounds([[south, west], [north, east]])
+    if source:
+        attribution = getattr(source, "attribution", str(source))
+        folium.TileLayer(source, attr=attribution, name="street map").add_to(page)
+    return page
+
+
+def _colors(scheme, map_tif: str | Path) -> np.ndarray:
+    """Return uint8 (256, 4): the color of each class, and nothing for all else."""
+    if scheme is None:
+        raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
+    table = np.zeros((256, 4), np.uint8)
+    table[: len(scheme)] = [(*color, 255) for color in scheme.colors]
+    table[NODATA] = 0
+    return table
+
+
+def _warped(path: str | Path, resampling: Resampling) -> tuple[np.ndarray, list]:
+    """Read a raster in Web Mercator, uint8 (H, W, bands), and its corners in degrees."""
+    with (
+        rasterio.open(path) as raster,
+        WarpedVRT(
+            raster, crs=WEB_MERCATOR, resampling=resampling, add_alpha=raster.count >= 3
+        ) as warped,
+    ):
+        shrink = min(1, LONGEST_SIDE / max(warped.shape))
+        size = [max(1, round(length * shrink)) for length in warped.shape]
+        bands = [1, 2, 3, warped.count] if raster.count >= 3 else [1]
+        pixels = warped.read(bands, out_shape=(len(bands), *size), resampling=resampling)
+        west, south, east, north = transform_bounds(WEB_MERCATOR, "EPSG:4326", *warped.bounds)
+    return np.moveaxis(pixels, 0, -1), [[south, west], [north, east]]
+
+
+def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: list, show=True) -> None:
+    """Lay a picture (H, W, 4) on the page, with pixels that stay squares."""
+    how = {"name": name, "show": show, "pixelated": name != "image"}
+    ImageOverlay(picture, bounds=bounds, opacity=1.0 if name == "image" else 0.7, **how).add_to(
+        page
+    )
+
+
+def _self_contained(html: str) -> str:
+    """Put Leaflet itself into a page in place of the links to it."""
+    _, script = folium.Map.default_js[0]
+    _, style = folium.Map.default_css[0]
+    inside = {
+        f'<script src="{script}"></script>': ("leaflet.js", "<script>{}</script>"),
+        f'<link rel="stylesheet" href="{style}"/>': ("leaflet.css", "<style>{}</style>"),
+    }
+    for link, (name, tag) in inside.items():
+        if link not in html:
+            raise ValueError(f"folium no longer links {name} as it did: this version is too new")
+        html = html.replace(link, tag.format((LEAFLET / name).read_text("utf-8")))
+    return html

@@ -1,0 +1,39 @@
+"""The interactive map: one file, everything in it."""
+
+import re
+
+import numpy as np
+import pytest
+from rasterio.transform import from_origin
+from test_maps import EAST, NORTH, write_map
+from test_scenes import ByColor, scene_of, write
+
+from segkit import scenes, webmap
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """A scene with classes in stripes, and its map."""
+    source = write(tmp_path / "scene.tif", np.sort(scene_of((96, 128)), axis=1))
+    return source, scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
+
+
+def test_everything_is_in_the_page(mapped, tmp_path):
+    page = webmap.save(mapped[1], tmp_path / "map.html", scene=mapped[0], truth=mapped[1])
+    text = page.read_text("utf-8")
+    assert not re.findall(r"<(?:script|link|img)[^>]*https?:", text)
+    for name in ('"image"', '"truth"', ' Building: 0.1 ha"', ' Water: 0.1 ha"'):
+        assert name in text
+    assert text.count("data:image/png;base64") == 8  # image, truth, six classes
+
+
+def test_a_map_without_a_place_or_classes_is_refused(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)), crs=None)
+    nowhere = scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
+    with pytest.raises(ValueError, match="no CRS"):
+        webmap.save(nowhere, tmp_path / "map.html")
+    place = from_origin(EAST, NORTH, 1, 1)
+    plain = write_map(tmp_path / "plain.tif", np.zeros((4, 4), np.uint8), "EPSG:32640", place)
+    with pytest.raises(ValueError, match="no classes"):
+        webmap.save(plain, tmp_path / "map.html")
+    assert not (tmp_path / "map.html").exists()
