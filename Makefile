@@ -1,9 +1,15 @@
 # Pixels to Maps. `make course` makes the map, `make lab` opens the notebooks, `make test` checks all.
 PYTHON ?= $(shell for v in 3.12 3.13 3.11; do if python$$v -c '' >/dev/null 2>&1; then echo python$$v; exit; fi; done; echo python3)
 BIN := .venv/bin
+# An archive made by `make archive` carries all packages and weights: nothing is downloaded then.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+ $(if $(wildcard wheels),--no-index --find-links wheels)
+ifneq ($(wildcard weights),)
+export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
+endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab test outputs scoreboard pin clean help
+.PHONY: course lab test colab outputs times scoreboard publish archive pin clean help
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -19,6 +25,7 @@ lab: .venv/ready
 test: .venv/ready
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/codespell
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	 { $(BIN)/python -m pytest tests > "$$work/tests.log" 2>&1; echo $$? > "$$work/tests"; } & \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample SEGKIT_PROGRESS=0 \
@@ -26,15 +33,32 @@ test: .venv/ready
 	 notebooks/*.ipynb notebooks/solutions/*.ipynb; \
 	 notebooks=$$?; wait; cat "$$work/tests.log"; exit $$((notebooks + $$(cat "$$work/tests")))
 
+## make colab    every notebook on a stand-in for Colab, opened first and alone
+colab: .venv/ready
+	@$(BIN)/python -m tests.colab
+
 ## make outputs  run all notebooks from clean and store their outputs
 outputs: .venv/ready
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
 	 $(BIN)/python -m segkit --renew
+	@$(BIN)/python -m benchmarks.times
+
+## make times    running times of the notebooks, for README and INSTRUCTORS.md
+times: .venv/ready
+	@$(BIN)/python -m benchmarks.times
 
 ## make scoreboard   tables and figure of the recorded runs, for README and notebooks
 scoreboard: .venv/ready
 	@$(BIN)/python -m benchmarks.scoreboard
+
+## make publish REPO=owner/name   the public address, in notebooks, README and CITATION.cff
+publish: .venv/ready
+	@$(BIN)/python -m tools.publish "$(or $(REPO),$(error which repository? make publish REPO=owner/name))"
+
+## make archive  one file to carry to machines without a network: work/pixels-to-maps.tar
+archive: .venv/ready
+	@FOR="$(FOR)" $(BIN)/python -m tools.archive
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv)
 pin:
@@ -46,8 +70,8 @@ pin:
 	 "Python %d.%d found; this course needs 3.11 to 3.13: make PYTHON=python3.12 …" % v)'
 	@echo "Setting up .venv (once; about 3 GB, some minutes) …"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PIP) -r requirements.txt
+	@$(PIP) -e .
 	@touch $@
 
 ## make clean    remove what the course made, and .venv

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 #: The road through the house: a room imports only rooms that stand before it.
 ROOMS = (
+    "colab",
     "files",
     "classes",
     "sample",

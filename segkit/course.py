@@ -21,6 +21,11 @@ from segkit.files import work_root
 
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
+#: How long a training that catches up takes, for each profile.
+PATIENCE = {
+    "quick": "some minutes on a CPU",
+    "full": "how long depends on the GPU; the first line tells it for one epoch",
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ def catch_up(artifact: str) -> Path:
         raise ValueError(f"{artifact!r}: catch_up makes {', '.join(MAKERS)}")
     path = workspace() / artifact
     if not path.exists():
-        print(f"{artifact} is not there yet: making it (the notebook before this one tells how)")
+        print(f"{artifact} is not there yet: making it (an earlier notebook tells how)")
         MAKERS[artifact](path)
     return path
 
@@ -193,6 +198,7 @@ def _train(network: str, path: Path, epochs: int, steps: int) -> None:
     with store.opened(tiles_h5) as file:
         scheme = store.scheme(file)
     training.setup()
+    print(f"training {path.stem}: {epochs} epochs of {steps} steps, {PATIENCE[chosen.name]}")
     if network == "unet":
         model = models.unet(len(scheme), chosen.width)
     else:

@@ -177,7 +177,7 @@ def _dubai(root: Path | None) -> Dataset:
 def _sample(root: Path | None) -> Dataset:
     """The embedded city: made on first use, beside what the course makes of it."""
     folder = (root or work_root()) / "sample" / "city"
-    sample.write(folder)
+    sample.write(folder, progress=True)
     return _dubai_layout("sample", folder / "Semantic segmentation dataset")
 
 

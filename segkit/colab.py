@@ -1,0 +1,53 @@
+"""Colab: install what it lacks, and leave what it has as it is.
+
+The first code cell of a notebook finds the folder of the course and calls `install`. Only Python's
+own library is used here: nothing else needs to be there yet. Taught in notebook 00.
+"""
+
+import importlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements-colab.txt"
+
+
+def names(requirements: Path = REQUIREMENTS) -> dict[str, str]:
+    """Return package name → line of a requirements file, comments left out."""
+    lines = (line.split("#")[0].strip() for line in requirements.read_text("utf-8").splitlines())
+    return {re.match(r"[\w.-]+", line)[0]: line for line in lines if line}
+
+
+def missing(requirements: Path = REQUIREMENTS) -> dict[str, str]:
+    """Return those of `names` that are not installed, whatever their version."""
+    return {name: line for name, line in names(requirements).items() if not _installed(name)}
+
+
+def install(requirements: Path = REQUIREMENTS) -> None:
+    """Install the missing packages alone: no dependency of theirs, nothing that is there already.
+
+    A running notebook can use them at once. So no restart is needed, and NumPy, TensorFlow and
+    Keras stay at their versions.
+
+    Raises:
+        RuntimeError: pip failed; its last lines say why.
+    """
+    lacking = missing(requirements)
+    if not lacking:
+        return
+    print("installing what is missing here:", ", ".join(lacking))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, "--no-deps", *lacking.values()], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError("pip could not install them:\n" + done.stderr[-1000:])
+    importlib.invalidate_caches()
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""Colab: what it lacks, how a notebook finds the course there, and two notebooks run to the end."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import dubai_tree
+from IPython.core.inputtransformer2 import TransformerManager
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from segkit import colab, course, training
+from tests.colab import COLAB_HAS, ROOT, needs, run, variables
+from tools import publish
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def reached() -> dict[str, SpecifierSet]:
+    """Return what the course needs on this Python and Colab does not have, and which versions."""
+    found, waiting = {}, [Requirement(line) for line in PROJECT["dependencies"]]
+    while waiting:
+        one = waiting.pop()
+        name = canonicalize_name(one.name)
+        if name not in {*COLAB_HAS, "jupyterlab"}:
+            waiting += needs(name) if name not in found else []
+            found[name] = found.get(name, SpecifierSet()) & one.specifier
+    return found
+
+
+def test_all_that_colab_lacks_is_listed_with_its_versions():
+    listed = {name: Requirement(line).specifier for name, line in colab.names().items()}
+    wanted = reached()
+    assert wanted.keys() <= listed.keys()
+    assert not {name: asked for name, asked in wanted.items() if set(asked) - set(listed[name])}
+    assert {"rasterio", "contextily", "efficientnet"} <= wanted.keys()
+
+
+def test_nothing_is_listed_in_vain():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    pinned = {Requirement(line).name for line in lines}
+    assert set(colab.names()) <= pinned
+    assert not set(colab.names()) & set(COLAB_HAS)
+
+
+def test_only_what_is_missing_is_installed(tmp_path, monkeypatch, capsys):
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text("numpy>=99\nno-such-package==1.0  # why\n\n# a comment\n", encoding="utf-8")
+    commands = []
+
+    def pip(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, len(commands) - 1, "", "no network")
+
+    monkeypatch.setattr(colab.subprocess, "run", pip)
+    colab.install(wanted)
+    assert commands[0][-2:] == ["--no-deps", "no-such-package==1.0"]
+    assert "no-such-package" in capsys.readouterr().out
+    with pytest.raises(RuntimeError, match="no network"):
+        colab.install(wanted)
+    wanted.write_text("numpy\n", encoding="utf-8")
+    colab.install(wanted)
+    assert len(commands) == 2
+
+
+ON_COLAB = """
+import os, sys, types
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+get_ipython = lambda: types.SimpleNamespace(system=os.system)
+"""
+
+
+def little_course(folder: Path) -> Path:
+    """Write the least that the set-up cell looks for."""
+    (folder / "segkit").mkdir(parents=True)
+    (folder / "segkit" / "__init__.py").touch()
+    told = "def install():\n    print('from', __file__)\n"
+    (folder / "segkit" / "colab.py").write_text(told, encoding="utf-8")
+    return folder
+
+
+def opened(content: Path, repository=None, prelude=ON_COLAB, **more):
+    """Run the set-up cell in a folder, as a fresh notebook there would."""
+    content.mkdir(exist_ok=True)
+    cell = TransformerManager().transform_cell(publish.set_up_cell(repository))
+    command = [sys.executable, "-c", prelude + cell]
+    env = {**variables(), **more}
+    return subprocess.run(command, cwd=content, capture_output=True, text=True, env=env)
+
+
+PLACES = (
+    "drive/MyDrive/pixels-to-maps",
+    "drive/MyDrive",
+    "drive/MyDrive/Colab Notebooks/pixels-to-maps-main",
+    "drive/Shareddrives/class/pixels-to-maps",
+    "pixels-to-maps-main",
+    ".",
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_set_up_cell_finds_the_course(place, tmp_path):
+    folder = little_course(tmp_path / "content" / place)
+    done = opened(tmp_path / "content")
+    assert done.stdout == f"from {folder / 'segkit' / 'colab.py'}\n", done.stderr
+
+
+def test_the_set_up_cell_says_what_to_do(tmp_path):
+    done = opened(tmp_path)
+    assert done.returncode and "Mount the Drive" in done.stderr.splitlines()[-1]
+
+
+def test_once_published_the_set_up_cell_clones_the_course(tmp_path):
+    source = little_course(tmp_path / "source")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", *name, *command], cwd=source, check=True)
+    elsewhere = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": "https://github.com/owner/name"}
+    elsewhere["GIT_CONFIG_KEY_0"] = f"url.{source.as_uri()}.insteadOf"
+    done = opened(tmp_path / "content", "owner/name", **elsewhere)
+    assert done.stdout.startswith(f"from {tmp_path / 'content' / 'pixels-to-maps'}"), done.stderr
+    assert "Mount the Drive" in opened(tmp_path / "other", "owner/nowhere", **NO_NETWORK).stderr
+
+
+NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "none"}
+
+
+def test_on_a_machine_of_ones_own_the_set_up_cell_does_nothing(tmp_path):
+    done = opened(tmp_path, prelude="")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_training_that_catches_up_says_how_long_it_takes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGKIT_DATA", str(dubai_tree(tmp_path, tiles=1, size=130)))
+    monkeypatch.setenv("SEGKIT_DATASET", "dubai")
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
+    monkeypatch.setenv("SEGKIT_PROFILE", "quick")
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
+    course.catch_up("models/unet.keras")
+    lines = capsys.readouterr().out.splitlines()
+    made = ["models/unet.keras", "tiles.h5", "patches.h5", "training"]
+    assert [line.split()[0] for line in lines] == made
+    assert lines[-1] == "training unet: 3 epochs of 60 steps, some minutes on a CPU"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """A package index that answers; without one there is nothing to test."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "affine"]
+    try:
+        folder = tmp_path_factory.mktemp("index")
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        pytest.skip("no package index within reach")
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("name", ["00_start_here", "01_hdf5_data_preparation"])
+def test_a_notebook_runs_on_colab_first_and_alone(name, tmp_path):
+    assert {"rasterio", "contextily"} <= run(ROOT / "notebooks" / f"{name}.ipynb", tmp_path)
+    assert (tmp_path / "content" / f"{name}.ipynb").exists()
+
+
+@pytest.mark.usefixtures("index")
+def test_the_stand_in_sees_a_version_that_changes(tmp_path):
+    cell = nbformat.v4.new_code_cell("%pip install --quiet --no-deps tqdm==4.67.0")
+    notebook = tmp_path / "changes.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), notebook)
+    with pytest.raises(AssertionError, match="'tqdm': '4.67.0'"):
+        run(notebook, tmp_path / "colab")

@@ -1,0 +1,107 @@
+"""Publishing writes the address everywhere, any number of times; the archive carries all."""
+
+import json
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools import archive, publish
+
+SET_UP_LINES = 12
+
+
+def texts(root: Path) -> dict[str, str]:
+    """Return all files that may show the address."""
+    paths = [root / "README.md", root / "CITATION.cff", *(root / "notebooks").rglob("*.ipynb")]
+    return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the course without an address."""
+    root = archive.copy_course(tmp_path / "course")
+    publish.publish(None, root)
+    return root
+
+
+def test_all_notebooks_hold_the_set_up_cell_of_today(tmp_path):
+    root = archive.copy_course(tmp_path / "course")
+    assert publish.publish(publish.current(root), root) == [], "run python -m tools.publish"
+
+
+def test_publishing_twice_under_two_names_and_back(copied):
+    before = texts(copied)
+    assert "colab.research" not in "".join(before.values()) and not publish.current(copied)
+    changed = publish.publish("owner/first.name", copied)
+    assert len(changed) == len(before) and publish.current(copied) == "owner/first.name"
+    assert publish.publish("owner/first.name", copied) == []
+    publish.publish("other-one/course", copied)
+    after = texts(copied)
+    assert "first.name" not in "".join(after.values())
+    assert "git clone https://github.com/other-one/course\n" in after["README.md"]
+    assert yaml.safe_load(after["CITATION.cff"])["repository-code"].endswith("other-one/course")
+    publish.publish(None, copied)
+    assert texts(copied) == before
+
+
+def test_each_notebook_opens_itself_in_colab(copied):
+    publish.publish("owner/name", copied)
+    for name, text in texts(copied).items():
+        if name.endswith(".ipynb"):
+            first, *others = json.loads(text)["cells"]
+            shown = "".join(first["source"])
+            assert shown.count("Open in Colab") == 1
+            assert f"github/owner/name/blob/main/{name})" in shown
+            picture = publish.BUTTON.search(shown)[0].split("](")[1].split(")")[0]
+            assert ((copied / name).parent / picture).exists()
+            code = ["".join(cell["source"]) for cell in others if cell["cell_type"] == "code"]
+            assert "git clone --quiet --depth 1 https://github.com/owner/name " in code[0]
+
+
+@pytest.mark.parametrize("repository", [None, "owner/name"])
+def test_the_set_up_cell_is_short(repository):
+    lines = publish.set_up_cell(repository).splitlines()
+    assert len([line for line in lines if line.strip()]) <= SET_UP_LINES
+
+
+@pytest.mark.parametrize("name", ["name", "https://github.com/owner/name", "owner/name/", "a b/c"])
+def test_a_name_that_is_none_is_refused(name, copied):
+    with pytest.raises(ValueError, match="owner/name"):
+        publish.publish(name, copied)
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """A package of one line in a folder of its own, and a list that asks for it."""
+    folder, info = tmp_path / "index", "little-1.0.dist-info"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "little-1.0-py3-none-any.whl", "w") as file:
+        file.writestr("little.py", "ANSWER = 42\n")
+        file.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: little\nVersion: 1.0\n")
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", "")
+    (tmp_path / "wanted.txt").write_text("little==1.0\n", encoding="utf-8")
+    return folder
+
+
+def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkeypatch):
+    weights = next(iter(archive.weights.SOURCES.values()))[0].file
+    monkeypatch.setenv("SEGKIT_WEIGHTS", str(tmp_path))
+    (tmp_path / weights).write_text("weights", encoding="utf-8")
+    options = ["--no-index", "--find-links", str(wheel)]
+    target = archive.archive(tmp_path / "a.tar", tmp_path / "wanted.txt", options)
+    with tarfile.open(target) as tar:
+        tar.extractall(tmp_path, filter="data")
+    folder = tmp_path / archive.NAME
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert {"segkit/course.py", "data/README.md", f"weights/{weights}"} <= found
+    assert "wheels/little-1.0-py3-none-any.whl" in found
+    assert not {path.split("/")[0] for path in found} & {".git", ".venv", "work"}
+    dry = subprocess.run(["make", "-n", "course"], cwd=folder, capture_output=True, text=True)
+    assert "--no-deps --no-index --find-links wheels -r requirements.txt" in dry.stdout, dry.stderr

@@ -1,0 +1,1 @@
+"""Commands for those who publish the course or carry it into a classroom."""
