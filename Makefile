@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.12 3.13 3.11; do if python$$v -c '' >/dev/null 2>&1
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab test outputs scoreboard pin clean help
+.PHONY: course lab test outputs exercises scoreboard pin clean help
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -31,6 +31,10 @@ outputs: .venv/ready
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
 	 $(BIN)/python -m segkit --renew
+
+## make exercises   copy the exercises from notebooks/solutions into the notebooks
+exercises: .venv/ready
+	@$(BIN)/python -m segkit --exercises
 
 ## make scoreboard   tables and figure of the recorded runs, for README and notebooks
 scoreboard: .venv/ready

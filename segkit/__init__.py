@@ -31,6 +31,7 @@ ROOMS = (
     "basemaps",
     "maps",
     "plots",
+    "checks",
     "course",
 )
 
