@@ -89,7 +89,7 @@ def _numbers(answer, count: int) -> list[float]:
     """Return so many numbers, from a number or anything that holds them."""
     found = np.asarray(answer, float).ravel().tolist()
     if len(found) != count:
-        raise Wrong(f"{count} number(s) are asked for, and here are {len(found)}.")
+        raise Wrong(f"Numbers asked for: {count}. Numbers found here: {len(found)}.")
     return found
 
 
@@ -163,7 +163,7 @@ def growth(factor):
 
 @check(
     "Set `window` to what `store.read` returns: the pair of image and mask.",
-    "HDF5 has unpacked the chunks that this window touches, and no others.",
+    "HDF5 has read the chunks that this window touches, and no others.",
 )
 def window_read(window, tiles_h5):
     """01, warm-up: image and mask, 100×100 pixels at row 50, column 60 of the first tile."""
@@ -194,7 +194,7 @@ def ignored_block(ignored, scheme):
     """01, knob: a decoded mask whose upper left 10×10 pixels had an unknown color."""
     mask = np.asarray(ignored)
     if mask.ndim != 2:
-        raise Wrong(f"A decoded mask has one number for each pixel; this is {mask.shape}: decode.")
+        raise Wrong(f"A decoded mask has one number for each pixel, (H, W). This is {mask.shape}.")
     unlabeled = mask == scheme.ignore_index
     if not unlabeled[:10, :10].all():
         names = ", ".join(scheme.names[i] for i in np.unique(mask[:10, :10]))
@@ -221,7 +221,7 @@ def band_order(tile_image):
         Image.fromarray(picture).save(path)
         found = np.asarray(_call(tile_image, path))
     if found.shape != picture.shape:
-        raise Wrong(f"A picture of {picture.shape} comes back as {found.shape}: reorder, no more.")
+        raise Wrong(f"A picture of {picture.shape} comes back as {found.shape}: keep its shape.")
     if np.array_equal(found, picture[..., ::-1]):
         raise Wrong(
             "Red and blue have changed places: a brown roof, (200, 90, 30), comes back as "
@@ -301,6 +301,13 @@ def halved_mask(half_size):
             f"A pair of 13×18 pixels becomes an image of {small_image.shape} and a mask of "
             f"{small.shape}: both should be 6×9 (13 // 2, 18 // 2)."
         )
+    _compare_masks(mask, small)
+    if np.abs(small_image - image[1:12:2, 1::2].astype(float)).mean() > 12:
+        raise Wrong("The mask is right, but the image has changed: it was right before.")
+
+
+def _compare_masks(mask, small) -> None:
+    """Raise `Wrong` unless a mask of half the size holds the classes 1 and 3 where they were."""
     if not np.issubdtype(small.dtype, np.integer):
         raise Wrong(f"The mask has become {small.dtype}: class numbers are whole numbers.")
     if 2 in small:
@@ -311,14 +318,12 @@ def halved_mask(half_size):
     if set(np.unique(small)) != {1, 3}:
         classes = ", ".join(map(str, np.unique(small)))
         raise Wrong(
-            f"The large mask holds classes 1 and 3, the small one {classes}: pick, not mix."
+            f"The large mask holds classes 1 and 3, the small one {classes}: none may appear or vanish."
         )
     around = np.pad(mask, 1, "edge")
     near = [around[r : r + 12 : 2, c : c + 18 : 2] for r in range(4) for c in range(4)]
     if not (np.stack(near) == small).any(axis=0).all():
         raise Wrong("The classes are right, but not where they were: mask and image no longer fit.")
-    if np.abs(small_image - image[1:12:2, 1::2].astype(float)).mean() > 12:
-        raise Wrong("The mask is right, but the image has changed: it was well before.")
 
 
 # 03 U-Net from scratch, 04 Pretrained EfficientNet U-Net
@@ -374,7 +379,9 @@ def learning_share(share):
     if share > 100:
         raise Wrong("This is a number of weights. Divide it by how many learn without freezing.")
     if share > 1:
-        raise Wrong("A share lies between 0 and 1: the frozen network's weights go above the line.")
+        raise Wrong(
+            "A share lies between 0 and 1: no percentage, and the smaller count above the line."
+        )
     if _near(share, 1, 0.005):
         raise Wrong("All weights learn: call `models.freeze(model)` between the two counts.")
     if _near(share, 0.69, 0.02):
