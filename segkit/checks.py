@@ -318,7 +318,8 @@ def _compare_masks(mask, small) -> None:
     if set(np.unique(small)) != {1, 3}:
         classes = ", ".join(map(str, np.unique(small)))
         raise Wrong(
-            f"The large mask holds classes 1 and 3, the small one {classes}: none may appear or vanish."
+            f"The large mask holds classes 1 and 3, the small one {classes}: a class may neither "
+            "appear nor vanish."
         )
     around = np.pad(mask, 1, "edge")
     near = [around[r : r + 12 : 2, c : c + 18 : 2] for r in range(4) for c in range(4)]
@@ -524,6 +525,35 @@ def held_out(deal):
 
 
 # 07 Basemap visualization
+
+
+@check(
+    "Set `middle` to two numbers: easting and northing of the scene's middle.",
+    "A transform has turned column and row into a place on the ground.",
+)
+def scene_middle(middle, scene_tif):
+    """07, warm-up: easting and northing of the middle of the scene, to one pixel."""
+    import rasterio
+
+    found = _numbers(middle, 2)
+    with rasterio.open(scene_tif) as scene:
+        rows, columns, pixel = scene.height // 2, scene.width // 2, max(scene.res)
+        expected, corner = scene.xy(rows, columns), scene.xy(0, 0)
+        south_east = scene.xy(scene.height - 1, scene.width - 1)
+    if _near(found, expected, pixel):
+        return
+    if _near(found, expected[::-1], pixel):
+        raise Wrong("Easting comes first, then northing.")
+    if _near(found, (rows, columns), 1) or _near(found, (columns, rows), 1):
+        raise Wrong("This is row and column of the middle. `scene.xy` turns them into a place.")
+    for place, name in ((corner, "upper left"), (south_east, "lower right")):
+        if _near(found, place, pixel):
+            raise Wrong(f"This is the {name} corner: ask for the row and the column in the middle.")
+    if abs(found[0]) <= 180 and abs(found[1]) <= 90:
+        raise Wrong("These look like longitude and latitude: give the scene's own coordinates.")
+    raise Wrong(
+        "Which row and which column lie in the middle? `scene.xy` wants them in this order."
+    )
 
 
 @check(

@@ -346,9 +346,28 @@ def test_a_window_is_told_right_from_wrong(large_tiles_h5):
         assert not found and word in found.text
 
 
+def test_the_middle_of_a_scene_is_told_right_from_wrong(tmp_path):
+    place = {"crs": "EPSG:32640", "transform": rasterio.Affine(0.5, 0, 331_793, 0, -0.5, 2_781_724)}
+    path = tmp_path / "scene.tif"
+    with rasterio.open(path, "w", "GTiff", 300, 200, 1, dtype="uint8", **place) as scene:
+        scene.write(np.ones((200, 300), np.uint8), 1)
+    assert checks.scene_middle((331_868, 2_781_674), path)
+    wrong = {
+        "first": (2_781_674, 331_868),
+        "row and column": (100, 150),
+        "upper left": (331_793, 2_781_724),
+        "lower right": (331_943, 2_781_624),
+        "longitude": (55.33, 25.13),
+        "order": (331_843, 2_781_649),
+    }
+    for word, middle in wrong.items():
+        found = checks.scene_middle(middle, path)
+        assert not found and word in found.text, (middle, found)
+
+
 def test_every_check_is_tested_and_belongs_to_an_exercise():
-    assert {*REPAIRS, *ANSWERS, "window_read"} == CHECKS
-    assert {key[3:] for key in STUBS} == CHECKS - {*LATER}
+    assert {*REPAIRS, *ANSWERS, "window_read", "scene_middle"} == CHECKS
+    assert {key[3:] for key in STUBS} | {*LATER, "scene_middle"} == CHECKS
     assert STUBS.keys() == SOLUTIONS.keys()
 
 
