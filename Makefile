@@ -9,7 +9,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab test colab outputs times scoreboard publish archive pin clean help
+.PHONY: course lab test colab outputs times exercises scoreboard publish archive pin clean help
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -47,6 +47,10 @@ outputs: .venv/ready
 ## make times    running times of the notebooks, for README and INSTRUCTORS.md
 times: .venv/ready
 	@$(BIN)/python -m benchmarks.times
+
+## make exercises   copy the exercises from notebooks/solutions into the notebooks
+exercises: .venv/ready
+	@$(BIN)/python -m segkit --exercises
 
 ## make scoreboard   tables and figure of the recorded runs, for README and notebooks
 scoreboard: .venv/ready

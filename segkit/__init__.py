@@ -33,6 +33,7 @@ ROOMS = (
     "maps",
     "webmap",
     "plots",
+    "checks",
     "course",
 )
 

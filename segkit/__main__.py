@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import copy
 import io
 import os
 import time
@@ -21,6 +22,8 @@ ROAD = NOTEBOOKS[:8]  # from tiles to a map; the others go further
 CELL_TIMEOUT_S = 24 * 3600
 #: A cell with a tag such as "image:city" has its picture kept as images/city.png.
 IMAGE_TAG = "image:"
+#: Cells with this tag are the exercises; they stand in a notebook and in its solutions.
+EXERCISE = "exercise"
 
 
 def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
@@ -101,16 +104,53 @@ def _smaller(png: str) -> str:
         return base64.b64encode(small.getvalue()).decode()
 
 
+def with_exercises(notebook, solutions):
+    """Return a notebook with its "Your turn" as the solutions have it.
+
+    The solutions are the source: each cell tagged "exercise", text or code, is copied word for
+    word; what stands between them is a solution, and stays there. A cell that the notebook has
+    already keeps its outputs; a new or changed one has none until it is run.
+
+    Args:
+        notebook, solutions: as nbformat reads them. Solutions without a single code cell to copy
+            leave the notebook as it is.
+    """
+    exercises = [c for c in solutions.cells if EXERCISE in c.metadata.get("tags", [])]
+    if not any(cell.cell_type == "code" for cell in exercises):
+        return notebook
+    headings = [cell.source.split("\n")[0] for cell in notebook.cells]
+    first, last = headings.index("## Your turn") + 1, headings.index("## Recap")
+    ran = {cell.source: cell for cell in notebook.cells[first:last] if cell.cell_type == "code"}
+    written, copied = copy.deepcopy(notebook), copy.deepcopy(exercises)
+    for cell in copied:
+        if cell.cell_type == "code":
+            before = ran.get(cell.source, {})
+            cell.outputs = before.get("outputs", [])
+            cell.execution_count = before.get("execution_count")
+    written.cells[first:last] = copied
+    return written
+
+
 def main() -> None:
     """Run notebooks 00 to 07 and say where the results lie."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "--renew", action="store_true", help="all notebooks and solutions; outputs go to notebooks/"
     )
+    parser.add_argument(
+        "--exercises", action="store_true", help="copy the exercises from solutions/; run nothing"
+    )
+    chosen = parser.parse_args()
+    solutions = [path.parent / "solutions" / path.name for path in NOTEBOOKS]
+    if chosen.exercises:
+        for path, solved in zip(NOTEBOOKS, solutions, strict=True):
+            notebook, source = (nbformat.read(one, as_version=4) for one in (path, solved))
+            with whole(path) as part:
+                nbformat.write(with_exercises(notebook, source), part)
+        return
     os.environ["SEGKIT_PROGRESS"] = "0"
     print(course.stamp())
-    if parser.parse_args().renew:
-        solutions = [path.parent / "solutions" / path.name for path in NOTEBOOKS]
+    if chosen.renew:
         times = run([*NOTEBOOKS, *solutions], REPOSITORY / "notebooks").assign(run=course.stamp())
         times.to_csv(REPOSITORY / "benchmarks" / "results" / "notebooks.csv", index=False)
         return

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import segkit
-from segkit import course, files
+from segkit import __main__, course, files
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
@@ -19,7 +19,9 @@ MACHINE_PATH = re.compile(
     r"(?<![\w.])(?:/(?:root|home|Users|work|tmp|opt|usr|var)/|[A-Z]:\\)[\w.-]+"
 )
 WARNING = re.compile(r"\b\w*Warning\b|\bWARNING\b|Traceback")
-LONGEST_CELL, LONGEST_TEXT, LARGEST_KB = 25, 120, 400
+#: What is folded away until a reader unfolds it.
+ANSWER = re.compile(r"</summary>(.*?)</details>", re.DOTALL)
+LONGEST_CELL, LONGEST_TEXT, LONGEST_ANSWER, LARGEST_KB = 25, 120, 40, 400
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -175,8 +177,12 @@ def stumbles(path: Path) -> list[str]:
             if LIBRARY_FUNCTIONS.get(name, body) != body:
                 found.append(f"{where}: {name} differs from segkit's")
     for cell in text:
-        if len(cell.source.split()) > LONGEST_TEXT and "|" not in cell.source:
-            found.append(f"cell {cell.id}: {len(cell.source.split())} words")
+        words = len(ANSWER.sub("", cell.source).split())
+        if words > LONGEST_TEXT and "|" not in cell.source:
+            found.append(f"cell {cell.id}: {words} words")
+        for answer in ANSWER.findall(cell.source):
+            if len(answer.split()) > LONGEST_ANSWER:
+                found.append(f"cell {cell.id}: an answer of {len(answer.split())} words")
     return found
 
 
@@ -215,17 +221,60 @@ def test_the_check_sees_each_fault(fault, tmp_path):
     assert any(fault in found for found in stumbles(tmp_path / "n.ipynb"))
 
 
+def test_folded_answers_are_counted_apart(tmp_path):
+    def words(seen, folded):
+        fold = f"<details><summary>Why?</summary>\n\n{'a ' * folded}\n\n</details>"
+        cell = nbformat.v4.new_markdown_cell(f"{'a ' * seen}\n\n{fold}")
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
+        return stumbles(tmp_path / "n.ipynb")
+
+    assert not words(LONGEST_TEXT - 1, LONGEST_ANSWER)
+    assert words(LONGEST_TEXT, 1) and words(1, LONGEST_ANSWER + 1)
+
+
 MAIN = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 
 
-@pytest.mark.parametrize("path", MAIN, ids=lambda path: path.stem)
-def test_exercises_stand_word_for_word_beside_their_solutions(path):
-    def exercises(one):
-        cells = nbformat.read(one, as_version=4).cells
-        return [c.source for c in cells if "exercise" in c.metadata.get("tags", [])]
+KINDS = ("**Warm-up.** ", "**One knob.** ", "**Repair.** ", "**Open.** ")
 
-    assert len(exercises(path)) == 3
-    assert exercises(path) == exercises(path.parent / "solutions" / path.name)
+
+@pytest.mark.parametrize("path", MAIN, ids=lambda path: path.stem)
+def test_exercises_are_those_of_the_solutions(path):
+    notebook, solutions = (
+        nbformat.read(one, as_version=4) for one in (path, path.parent / "solutions" / path.name)
+    )
+    assert __main__.with_exercises(notebook, solutions) == notebook, "run make exercises"
+    for one in (notebook, solutions):
+        tagged = [c for c in one.cells if "exercise" in c.metadata.get("tags", [])]
+        texts = [c.source for c in tagged if c.cell_type == "markdown"]
+        kinds = dict.fromkeys(next(k for k in KINDS if text.startswith(k)) for text in texts)
+        assert list(kinds) in (list(KINDS), [kind for kind in KINDS if "Repair" not in kind])
+
+
+def test_exercises_are_copied_and_outputs_kept():
+    def code(source, **metadata):
+        count = 7 if metadata.pop("run", False) else None
+        return nbformat.v4.new_code_cell(source, metadata=metadata, execution_count=count)
+
+    tagged, text = {"tags": ["exercise"]}, nbformat.v4.new_markdown_cell
+    stubs = [
+        text("**Warm-up.**", metadata=tagged),
+        code("x = 1", **tagged),
+        code("y = 2", **tagged),
+    ]
+    solutions = nbformat.v4.new_notebook(cells=[*stubs[:2], code("x = 3"), stubs[2]])
+    old = [text("gone"), code("y = 2", run=True), code("z = 1", run=True)]
+    frame = [text("## Your turn\n\nTry."), text("## Recap\n\nYou can.")]
+    notebook = nbformat.v4.new_notebook(cells=[frame[0], *old, frame[1], code("z", run=True)])
+    written = __main__.with_exercises(notebook, solutions).cells
+    assert [cell.source for cell in written[1:4]] == [cell.source for cell in stubs]
+    assert [cell.execution_count for cell in written[2:4]] == [None, 7]
+    assert [cell.source for cell in (written[0], *written[4:])] == [*(c.source for c in frame), "z"]
+    assert len(notebook.cells) == 6 and notebook.cells[1].source == "gone"
+
+
+#: Notebooks whose check questions have no folded answers yet.
+WITHOUT_ANSWERS = {"07_basemap_visualization"}
 
 
 @pytest.mark.parametrize("path", MAIN, ids=lambda path: path.stem)
@@ -242,5 +291,7 @@ def test_a_notebook_has_its_anatomy(path):
         "![",
     ):
         assert part in whole
+    if path.stem not in WITHOUT_ANSWERS:
+        assert len(ANSWER.findall(whole)) == 5
     for target in re.findall(r"\]\(([^)#]+)\)", whole):
         assert target.startswith("http") or (path.parent / target).exists(), target

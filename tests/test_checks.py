@@ -1,0 +1,397 @@
+"""The checks: a fault fails as planted, passes repaired, and a wrong repair hears what is wrong."""
+
+import ast
+import inspect
+from itertools import count
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from conftest import dubai_tree
+from PIL import Image
+
+from segkit import checks, classes, datasets, store
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+#: What the exercises' cells take from the cells above them; `now` stands for a seed that changes.
+NAMES = {"np": np, "Image": Image, "rasterio": rasterio, "checks": checks, "now": count()}
+CHECKS = {n for n, f in inspect.getmembers(checks, inspect.isfunction) if hasattr(f, "__wrapped__")}
+#: Faults of notebook 07, as its exercises are to plant them.
+LATER = {
+    "placed_map": '''
+def write_map(mask, scene_tif, map_tif):
+    """Write class numbers (H, W) as a GeoTIFF that lies where the scene lies."""
+    height, width = mask.shape
+    with rasterio.open(scene_tif) as scene:
+        place = {"crs": scene.crs}
+    with rasterio.open(map_tif, "w", "GTiff", width, height, 1, dtype="uint8", **place) as raster:
+        raster.write(mask, 1)
+
+
+checks.placed_map(write_map)
+''',
+    "border_weights": '''
+def weights(size):
+    """Return how much each pixel of a window counts, (size, size): most in the middle."""
+    across = np.hanning(size)
+    return np.outer(across, across)
+
+
+checks.border_weights(weights)
+''',
+}
+
+
+def cells_that_call(folder: Path, tagged: bool) -> dict[str, nbformat.NotebookNode]:
+    """Return, for each check, the cell that calls it: an exercise, or else a solution."""
+    found = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and "\nchecks." in cell.source:
+                name = cell.source.rsplit("\nchecks.", 1)[1].split("(")[0]
+                if ("exercise" in cell.metadata.get("tags", [])) == tagged:
+                    found[f"{path.stem[:2]} {name}"] = cell
+    return found
+
+
+STUBS, SOLUTIONS = (cells_that_call(NOTEBOOKS / "solutions", tagged) for tagged in (True, False))
+
+
+def source_of(cells: dict, name: str) -> str:
+    """Return the code that calls a check."""
+    return next((cell.source for key, cell in cells.items() if key[3:] == name), LATER.get(name))
+
+
+def verdict(source: str) -> checks.Verdict:
+    """Run a cell, and return what its last line gives."""
+    *body, last = ast.parse(source).body
+    names = dict(NAMES)
+    exec(compile(ast.Module(body, []), "cell", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+
+
+#: For each fault: the faulty line; what repairs it; what does not, and a word of what is said then.
+REPAIRS = {
+    "band_order": (
+        "return imread(path)",
+        ["return imread(path)[:, :, [2, 1, 0]]", "return np.flip(imread(path), axis=2)"],
+        {
+            "return imread(path)[::-1]": "upside down",
+            "return imread(path)[:, ::-1]": "mirrored",
+            "return imread(path)[::-1, ::-1, ::-1]": "turned",
+            "return np.roll(imread(path), 1, axis=-1)": "not to red, green, blue",
+            "return 255 - imread(path)": "numbers themselves",
+            "return imread(path).mean(axis=-1)": "keep its shape",
+            "imread(path)[..., ::-1]": "returns nothing",
+        },
+    ),
+    "halved_mask": (
+        "mask = Image.fromarray(mask).resize(size, Image.Resampling.BILINEAR)",
+        [
+            "mask = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)",
+            "mask = mask[: height // 2 * 2 : 2, : width // 2 * 2 : 2]",
+        ],
+        {
+            "mask = Image.fromarray(mask).resize(size[::-1], 0)": "(width, height)",
+            "mask = mask[::2, ::2]": "both should be 6×9",
+            "mask = np.float32(mask[1::2, 1::2])": "whole numbers",
+            "mask = np.where(mask[:12:2, ::2] != mask[1::2, ::2], 5, mask[:12:2, ::2])": (
+                "the small one 1, 3, 5"
+            ),
+            "mask = Image.fromarray(mask[::-1]).resize(size, 0)": "no longer fit",
+            "image, mask = 255 - np.array(image), mask[1::2, 1::2]": "image has changed",
+        },
+    ),
+    "raw_pixels": (
+        "return (patch - patch.min()) / (patch.max() - patch.min())",
+        ["return patch", "return patch.clip(0, 255)"],
+        {
+            "return patch / 255": "it would see black",
+            "return 255 * (patch - patch.min()) / (patch.max() - patch.min())": "Back on 0 to 255",
+            "return patch / 127.5 - 1": "again inside the model",
+            "return patch[None]": "keep its shape",
+            "return patch * 2": "not those of the patch",
+        },
+    ),
+    "held_out": (
+        "held_out = rng.permutation(len(places)) < len(places) // 5",
+        [
+            "held_out = np.isin(places, rng.choice(np.unique(places), 2, replace=False))",
+            "held_out = np.isin(places, sorted(set(places))[-2:])",
+        ],
+        {
+            "held_out = np.argsort(np.argsort(places)) < len(places) // 5 + 4": "is cut in two",
+            "held_out = np.isin(places, np.unique(places)[: len(places) // 5])": "on one side",
+            "held_out = rng.permutation(len(np.unique(places))) < 2": "one for each",
+            "held_out = np.isin(places, rng.permutation(np.unique(places))[:5])": "50%",
+            "held_out = np.isin(places, np.roll(np.unique(places), next(now))[:2])": "two ways",
+            "return np.isin(places, np.unique(places)[:2])": 'neither "train" nor "test"',
+        },
+    ),
+    "placed_map": (
+        'place = {"crs": scene.crs}',
+        ['place = {"crs": scene.crs, "transform": scene.transform}'],
+        {
+            'place = {"transform": scene.transform}': "no CRS",
+            'place = {"crs": "EPSG:3857", "transform": scene.transform}': "EPSG:3857",
+            'place = {"crs": scene.crs, "transform": rasterio.Affine(1, 0, 0, 0, 1, 5)}': "down",
+            'place = {"crs": scene.crs, "transform": scene.transform * rasterio.Affine.scale(2)}': (
+                "0.5×0.5 m"
+            ),
+            'place = {"crs": scene.crs, "transform": scene.window_transform(((2, 4), (0, 6)))}': (
+                "1 m to the south"
+            ),
+            "place = scene.profile": "stops with TypeError",
+        },
+    ),
+    "border_weights": (
+        "across = np.hanning(size)",
+        [
+            "across = np.hanning(size + 2)[1:-1]",
+            "across = np.hamming(size)",
+            "across = np.hanning(size) + 0.001",
+            "across = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2",
+        ],
+        {
+            "across = np.hanning(size + 1)[1:]": "row(s) 31",
+            "across = np.ones(size)": "alike",
+            "across = np.hanning(size) - 0.01": "not finite",
+            "across = 1 - 0.9 * np.hanning(size)": "border weighs more",
+            "across = np.linspace(0.1, 1, size)": "lean",
+            "across = np.hanning(size + 2)": "(34, 34)",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+def test_a_planted_fault_fails_and_its_repairs_pass(name):
+    line, repairs, _ = REPAIRS[name]
+    planted = source_of(STUBS, name)
+    assert planted.count(line) == 1
+    assert not verdict(planted)
+    for repair in repairs:
+        assert verdict(planted.replace(line, repair)), repair
+    if name not in LATER:
+        # what stands before a solution is the exercise itself, with its imports and helpers
+        without_check = planted.rsplit("\nchecks.", 1)[0]
+        assert verdict(f"{without_check}\n{source_of(SOLUTIONS, name)}")
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+def test_a_wrong_repair_hears_what_is_wrong(name):
+    line, _, wrong = REPAIRS[name]
+    planted = source_of(STUBS, name)
+    said = {getattr(checks, name)().text, verdict(planted).text}
+    for repair, word in wrong.items():
+        found = verdict(planted.replace(line, repair))
+        assert not found and word in found.text, (repair, found)
+        said.add(found.text)
+    assert len(said) == 2 + len(wrong) >= 5
+
+
+@pytest.fixture(scope="module")
+def large_tiles_h5(tmp_path_factory):
+    """A store with a tile that holds a window of 100×100 pixels at row 60, column 60."""
+    folder = dubai_tree(tmp_path_factory.mktemp("large"), tiles=1, parts=1, size=170)
+    return store.build(datasets.find("dubai", folder), folder / "tiles.h5")
+
+
+LISTED = pd.DataFrame({"height": [398, 519, 1024], "width": [506, 397, 1030]})
+LOST = {
+    s: 1 - sum(h // s * s * (w // s * s) for h, w in LISTED.to_numpy()) / LISTED.prod(axis=1).sum()
+    for s in (64, 128, 256, 320)
+}
+MEAN_LOST = {
+    s: float(np.mean([1 - h // s * s * (w // s * s) / (h * w) for h, w in LISTED.to_numpy()]))
+    for s in LOST
+}
+PALETTE = dict(zip(classes.DUBAI.names, classes.DUBAI.colors, strict=True))
+PAINTED = np.ones((20, 20), int)
+PAINTED[:10, :10] = 5
+EVEN = np.full((1, 64, 96, 6), 1 / 6, np.float32)
+#: For each warm-up and knob: what the check is given, the right answer, and wrong ones.
+ANSWERS = {
+    "palette": (
+        (classes.DUBAI,),
+        PALETTE,
+        [
+            ({color: name for name, color in PALETTE.items()}, "changed places"),
+            (list(PALETTE.items()), "list"),
+            ({**PALETTE, "Road": PALETTE["Water"]}, "Road has another"),
+            ({name: PALETTE[name] for name in ("Building", "Land")}, "Road, Vegetation"),
+        ],
+    ),
+    "growth": (
+        (),
+        1_945_606 / 488_070,
+        [(2, "also reads"), (0.25, "turn it round"), (1_945_606, "a number of"), (63.6, "twice")],
+    ),
+    "ignored_block": (
+        (classes.DUBAI,),
+        PAINTED,
+        [
+            (PAINTED * 0, "Building"),
+            (PAINTED * 0 + 5, "No pixel is left"),
+            (np.zeros((20, 20, 3)), "(20, 20, 3)"),
+        ],
+    ),
+    "patch_grid": (
+        (),
+        (3, 2),
+        [((2, 1), "border"), ((2, 3), "changed places"), (6, "in all"), ((7, 4), "every pixel")],
+    ),
+    "thrown_away": (
+        (LISTED,),
+        LOST,
+        [
+            ({s: 100 * x for s, x in LOST.items()}, "percentages"),
+            ({s: 1 - x for s, x in LOST.items()}, "kept"),
+            (MEAN_LOST, "mean over the tiles"),
+            ({**LOST, 320: 0.5}, "size 320"),
+        ],
+    ),
+    "model_answer": (
+        ((64, 96), 6),
+        EVEN,
+        [
+            (EVEN.transpose(0, 2, 1, 3), "64 rows of 96"),
+            (EVEN[0], "batch"),
+            (EVEN.argmax(axis=-1), "class numbers"),
+            (np.zeros((1, 64, 96, 3)), "the picture"),
+            (EVEN * 2, "sum up"),
+        ],
+    ),
+    "bottom_sizes": (
+        (),
+        {2: 64, 3: 32, 4: 16, 5: 8},
+        [
+            ({2: 128, 3: 64, 4: 32, 5: 16}, "too few"),
+            ({2: 32, 3: 16, 4: 8, 5: 4}, "too many"),
+            ({2: 128, 3: 85, 4: 64, 5: 51}, "Each level"),
+            ({2: 64, 3: 32, 4: 16, 5: 10}, "depth 5"),
+        ],
+    ),
+    "learning_share": (
+        (),
+        8_059_942 / 25_608_558,
+        [(8_059_942, "a number"), (31, "0 and 1"), (1.0, "freeze"), (0.685, "held still")],
+    ),
+    "dice_ends": (
+        (),
+        (0, 0.8),
+        [
+            ((0.8, 0), "changed places"),
+            ((0, 1), "smoothing"),
+            ((1, 0.2), "overlaps"),
+            (0, "asked for: 2"),
+        ],
+    ),
+    "rare_weights": (
+        (),
+        {0: 1, 0.5: 7, 1: 49},
+        [
+            ({0: 1, 0.5: 1 / 7, 1: 1 / 49}, "turn it round"),
+            ({0: (1, 1), 0.5: (0.89, 6.25), 1: (0.51, 25)}, "two weights"),
+            ({0: 1, 0.5: 24.5, 1: 49}, "square root"),
+            ({0: 1, 0.5: 7, 1: 25}, "power 1"),
+        ],
+    ),
+    "both_ious": (
+        (),
+        (2 / 3, 0.5),
+        [
+            ((0.5, 0.667), "changed places"),
+            ((0.8, 0.667), "Dice"),
+            ((0.667, 1), "recall"),
+            ((1, 0.5), "precision"),
+            (0.75, "asked for: 2"),
+        ],
+    ),
+    "gate_count": ((), 9, [(179, "all of the network"), (7, "biases"), (4, "skip"), (10, "bias")]),
+    "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "argwhere")]),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_is_told_right_from_wrong(name):
+    given, right, wrong = ANSWERS[name]
+    check = getattr(checks, name)
+    assert check(right, *given)
+    said = {check(None, *given).text}
+    for answer, word in wrong:
+        found = check(answer, *given)
+        assert not found and word in found.text, (answer, found)
+        said.add(found.text)
+    assert len(said) == 1 + len(wrong)
+
+
+def test_a_window_is_told_right_from_wrong(large_tiles_h5):
+    first = store.index(large_tiles_h5).index[0]
+    size = {"height": 100, "width": 100}
+    right = store.read(large_tiles_h5, first, 50, 60, **size)
+    wrong = {
+        "changed places": store.read(large_tiles_h5, first, 60, 50, **size),
+        "elsewhere": store.read(large_tiles_h5, first, **size),
+        "how large": store.read(large_tiles_h5, first, 50, 60),
+        "comes first": right[::-1],
+        "both": right[0],
+    }
+    assert checks.window_read(right, large_tiles_h5)
+    for word, window in wrong.items():
+        found = checks.window_read(window, large_tiles_h5)
+        assert not found and word in found.text
+
+
+def test_the_middle_of_a_scene_is_told_right_from_wrong(tmp_path):
+    place = {"crs": "EPSG:32640", "transform": rasterio.Affine(0.5, 0, 331_793, 0, -0.5, 2_781_724)}
+    path = tmp_path / "scene.tif"
+    with rasterio.open(path, "w", "GTiff", 300, 200, 1, dtype="uint8", **place) as scene:
+        scene.write(np.ones((200, 300), np.uint8), 1)
+    assert checks.scene_middle((331_868, 2_781_674), path)
+    wrong = {
+        "first": (2_781_674, 331_868),
+        "row and column": (100, 150),
+        "upper left": (331_793, 2_781_724),
+        "lower right": (331_943, 2_781_624),
+        "longitude": (55.33, 25.13),
+        "order": (331_843, 2_781_649),
+    }
+    for word, middle in wrong.items():
+        found = checks.scene_middle(middle, path)
+        assert not found and word in found.text, (middle, found)
+
+
+def test_every_check_is_tested_and_belongs_to_an_exercise():
+    assert {*REPAIRS, *ANSWERS, "window_read", "scene_middle"} == CHECKS
+    assert {key[3:] for key in STUBS} | {*LATER, "scene_middle"} == CHECKS
+    assert STUBS.keys() == SOLUTIONS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_a_check_never_raises(name):
+    def breaks(*_):
+        raise RuntimeError("as a learner's code may")
+
+    given = ANSWERS.get(name, [("no tiles",)])[0]
+    for answer in (None, "text", object(), [], {}, (None, None), np.zeros(0), breaks, print):
+        found = getattr(checks, name)(answer, *given)
+        assert not found and 3 < len(found.text.split()) < 60, (answer, found)
+
+
+def test_a_verdict_reads_well():
+    verdict = checks.Verdict(False, "Look at the border.")
+    assert repr(verdict) == "Not yet. Look at the border." and not verdict
+    assert checks.Verdict(True, "So it is.")._repr_markdown_() == "**Right.** So it is."
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "solutions"])
+def test_stored_outputs_say_what_is_right(folder):
+    where = NOTEBOOKS if folder == "notebooks" else NOTEBOOKS / "solutions"
+    for tagged, begins in ((True, "Not yet. "), (False, "Right. ")):
+        for key, cell in cells_that_call(where, tagged).items():
+            said = [o.data["text/plain"] for o in cell.outputs if o.output_type == "execute_result"]
+            assert said and said[0].startswith(begins), (key, said)
