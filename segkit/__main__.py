@@ -20,6 +20,8 @@ from segkit.files import REPOSITORY, shown, whole
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 ROAD = NOTEBOOKS[:8]  # from tiles to a map; the others go further
 CELL_TIMEOUT_S = 24 * 3600
+#: Sliders are nothing without a kernel.
+WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A cell with a tag such as "image:city" has its picture kept as images/city.png.
 IMAGE_TAG = "image:"
 #: Cells with this tag are the exercises; they stand in a notebook and in its solutions.
@@ -64,11 +66,13 @@ def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
 
 
 def _tidy(notebook) -> dict[str, bytes]:
-    """Join streams, make stored pictures small; return the tagged pictures, and the last as ""."""
+    """Join streams, drop sliders, make pictures small; return tagged ones, and the last as ""."""
     kept = {}
     for cell in notebook.cells:
         merged = []
         for output in cell.get("outputs", []):
+            if WIDGET in output.get("data", {}):
+                continue
             before = merged[-1] if merged else {}
             if output.output_type == "stream" and before.get("name") == output.name:
                 before["text"] += output.text
@@ -81,6 +85,7 @@ def _tidy(notebook) -> dict[str, bytes]:
                     kept[name] = base64.b64decode(output.data["image/png"])
         if "outputs" in cell:
             cell["outputs"] = merged
+    notebook.metadata.pop("widgets", None)
     return kept
 
 

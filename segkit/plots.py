@@ -3,9 +3,13 @@
 A figure is returned, never shown, so that a notebook's last line displays it once.
 """
 
+from collections.abc import Callable, Sequence
+
+import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -27,6 +31,31 @@ def legend(target, scheme: ClassScheme, **kwargs):
     ]
     style = {"frameon": False, "fontsize": 9, "ncols": len(patches), "loc": "outside lower center"}
     return target.legend(handles=patches, **{**style, **kwargs})
+
+
+def play(draw: Callable[..., Figure], **choices: Sequence) -> None:
+    """Show a figure above a slider for each of its settings.
+
+    The figure of the first choices is an ordinary picture: it stays where nothing runs.
+
+    Args:
+        draw: takes the settings by name, returns a figure.
+        choices: setting → the values that its slider offers.
+    """
+    sliders = {
+        name: ipywidgets.SelectionSlider(
+            options=list(values), description=name.replace("_", " "), continuous_update=False
+        )
+        for name, values in choices.items()
+    }
+
+    def drawn() -> Figure:
+        return draw(**{name: slider.value for name, slider in sliders.items()})
+
+    shown = display(drawn(), display_id=True)
+    for slider in sliders.values():
+        slider.observe(lambda _: shown.update(drawn()), "value")
+    display(ipywidgets.VBox(list(sliders.values())))
 
 
 def grid(

@@ -19,30 +19,6 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 #: What the exercises' cells take from the cells above them; `now` stands for a seed that changes.
 NAMES = {"np": np, "Image": Image, "rasterio": rasterio, "checks": checks, "now": count()}
 CHECKS = {n for n, f in inspect.getmembers(checks, inspect.isfunction) if hasattr(f, "__wrapped__")}
-#: Faults of notebook 07, as its exercises are to plant them.
-LATER = {
-    "placed_map": '''
-def write_map(mask, scene_tif, map_tif):
-    """Write class numbers (H, W) as a GeoTIFF that lies where the scene lies."""
-    height, width = mask.shape
-    with rasterio.open(scene_tif) as scene:
-        place = {"crs": scene.crs}
-    with rasterio.open(map_tif, "w", "GTiff", width, height, 1, dtype="uint8", **place) as raster:
-        raster.write(mask, 1)
-
-
-checks.placed_map(write_map)
-''',
-    "border_weights": '''
-def weights(size):
-    """Return how much each pixel of a window counts, (size, size): most in the middle."""
-    across = np.hanning(size)
-    return np.outer(across, across)
-
-
-checks.border_weights(weights)
-''',
-}
 
 
 def cells_that_call(folder: Path, tagged: bool) -> dict[str, nbformat.NotebookNode]:
@@ -62,7 +38,7 @@ STUBS, SOLUTIONS = (cells_that_call(NOTEBOOKS / "solutions", tagged) for tagged 
 
 def source_of(cells: dict, name: str) -> str:
     """Return the code that calls a check."""
-    return next((cell.source for key, cell in cells.items() if key[3:] == name), LATER.get(name))
+    return next(cell.source for key, cell in cells.items() if key[3:] == name)
 
 
 def verdict(source: str) -> checks.Verdict:
@@ -175,10 +151,9 @@ def test_a_planted_fault_fails_and_its_repairs_pass(name):
     assert not verdict(planted)
     for repair in repairs:
         assert verdict(planted.replace(line, repair)), repair
-    if name not in LATER:
-        # what stands before a solution is the exercise itself, with its imports and helpers
-        without_check = planted.rsplit("\nchecks.", 1)[0]
-        assert verdict(f"{without_check}\n{source_of(SOLUTIONS, name)}")
+    # what stands before a solution is the exercise itself, with its imports and helpers
+    without_check = planted.rsplit("\nchecks.", 1)[0]
+    assert verdict(f"{without_check}\n{source_of(SOLUTIONS, name)}")
 
 
 @pytest.mark.parametrize("name", REPAIRS)
@@ -367,7 +342,7 @@ def test_the_middle_of_a_scene_is_told_right_from_wrong(tmp_path):
 
 def test_every_check_is_tested_and_belongs_to_an_exercise():
     assert {*REPAIRS, *ANSWERS, "window_read", "scene_middle"} == CHECKS
-    assert {key[3:] for key in STUBS} | {*LATER, "scene_middle"} == CHECKS
+    assert {key[3:] for key in STUBS} == CHECKS
     assert STUBS.keys() == SOLUTIONS.keys()
 
 

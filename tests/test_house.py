@@ -273,10 +273,6 @@ def test_exercises_are_copied_and_outputs_kept():
     assert len(notebook.cells) == 6 and notebook.cells[1].source == "gone"
 
 
-#: Notebooks whose check questions have no folded answers yet.
-WITHOUT_ANSWERS = {"07_basemap_visualization"}
-
-
 @pytest.mark.parametrize("path", MAIN, ids=lambda path: path.stem)
 def test_a_notebook_has_its_anatomy(path):
     code, text = read(path)
@@ -291,7 +287,6 @@ def test_a_notebook_has_its_anatomy(path):
         "![",
     ):
         assert part in whole
-    if path.stem not in WITHOUT_ANSWERS:
-        assert len(ANSWER.findall(whole)) == 5
+    assert len(ANSWER.findall(whole)) == 5
     for target in re.findall(r"\]\(([^)#]+)\)", whole):
         assert target.startswith("http") or (path.parent / target).exists(), target

@@ -1,0 +1,77 @@
+"""Notebooks as a learner opens them: JupyterLab started by `make lab`, all cells run, in a browser.
+
+They run in a copy of the repository, and in the workspace that `SEGKIT_WORK` names: `make test`
+gives the one where all notebooks have run.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Opens a notebook once JupyterLab is up, runs all its cells, and hands back the notebook.
+RUN_ALL = """
+const [path, done] = arguments;
+const failed = (error) => done({error: String(error)});
+(async () => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const panel = await app.commands.execute("docmanager:open", {path, factory: "Notebook"});
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await app.commands.execute("notebook:run-all-cells");
+  done(panel.content.model.toJSON());
+})().catch(failed);
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab in a copy of the repository; its address."""
+    copy, log = tmp_path_factory.mktemp("lab") / "course", tmp_path_factory.mktemp("log") / "lab"
+    skipped = shutil.ignore_patterns(".git", ".venv", "work", "data", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, copy, ignore=skipped)
+    (copy / ".venv").symlink_to(Path(sys.prefix).resolve())
+    flags = "--no-browser --port=0 --expose-app-in-browser --allow-root --LabApp.news_url="
+    chosen = {"PYTHONPATH": str(copy), "SEGKIT_PROFILE": "quick", "SEGKIT_DATASET": "sample"}
+    command = ["make", "--old-file=.venv/ready", "lab", f"FLAGS={flags}"]
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            command, cwd=copy, env={**os.environ, **chosen}, stdout=file, stderr=file,
+            start_new_session=True,
+        )  # fmt: skip
+    yield address(log, server)
+    os.killpg(server.pid, 15)
+    server.wait()
+
+
+def address(log: Path, server) -> str:
+    """Wait until the server says where it is; return that, with its token."""
+    for _ in range(120):
+        if found := re.search(r"http://localhost:\d+/lab\S*\?token=\w+", log.read_text("utf-8")):
+            return found[0]
+        try:
+            server.wait(0.5)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text('utf-8')[-2000:]}")
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "07_basemap_visualization"])
+def test_all_cells_run_in_the_browser(lab, browser, name, tmp_path):
+    browser.set_script_timeout(900)
+    browser.get(lab)
+    found = browser.execute_async_script(RUN_ALL, f"notebooks/{name}.ipynb")
+    browser.save_screenshot(str(tmp_path / f"{name}.png"))
+    assert "error" not in found, found
+    code = [cell for cell in found["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert all(cell["execution_count"] for cell in code)
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
