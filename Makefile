@@ -19,7 +19,7 @@ course: .venv/ready
 
 ## make lab      open JupyterLab at notebook 00
 lab: .venv/ready
-	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(FLAGS)
+	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(FLAGS)
 
 ## make test     lint, all tests, and every notebook from start to end
 test: .venv/ready

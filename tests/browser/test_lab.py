@@ -24,6 +24,9 @@ const failed = (error) => done({error: String(error)});
   const panel = await app.commands.execute("docmanager:open", {path, factory: "Notebook"});
   await panel.context.ready;
   await panel.sessionContext.ready;
+  app.shell.activateById(panel.id);
+  while (app.shell.currentWidget !== panel) await new Promise((next) => setTimeout(next, 100));
+  await app.commands.execute("notebook:clear-all-cell-outputs");
   await app.commands.execute("notebook:run-all-cells");
   done(panel.content.model.toJSON());
 })().catch(failed);
@@ -53,7 +56,7 @@ def lab(tmp_path_factory):
 def address(log: Path, server) -> str:
     """Wait until the server says where it is; return that, with its token."""
     for _ in range(120):
-        if found := re.search(r"http://localhost:\d+/lab\S*\?token=\w+", log.read_text("utf-8")):
+        if found := re.search(r"http://localhost:\d+/\S*\?token=\w+", log.read_text("utf-8")):
             return found[0]
         try:
             server.wait(0.5)
