@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 from nbclient import NotebookClient
 from PIL import Image
@@ -20,6 +21,8 @@ from segkit.files import REPOSITORY, shown, whole
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 ROAD = NOTEBOOKS[:8]  # from tiles to a map; the others go further
 CELL_TIMEOUT_S = 24 * 3600
+#: Gray levels within which a color of a picture gives way to white, black, or a class color.
+CLOSE = 8
 #: Sliders are nothing without a kernel.
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A cell with a tag such as "image:city" has its picture kept as images/city.png.
@@ -102,8 +105,10 @@ def _smaller(png: str) -> str:
         full = picture.convert("RGB")
         found = full.quantize(120, dither=Image.Dither.NONE).getpalette("RGB")
         palette = Image.new("P", (1, 1))
-        fixed = ((255,) * 3, (0,) * 3, *DUBAI.colors)
-        palette.putpalette([value for color in fixed for value in color] + found)
+        fixed = np.array([(255,) * 3, (0,) * 3, *DUBAI.colors])
+        found = np.reshape(found, (-1, 3))
+        far = np.abs(found[:, None] - fixed).max(axis=-1).min(axis=1) > CLOSE
+        palette.putpalette([*fixed.ravel().tolist(), *found[far].ravel().tolist()])
         colors = full.quantize(palette=palette, dither=Image.Dither.NONE)
         colors.save(small, "PNG", optimize=True)
         return base64.b64encode(small.getvalue()).decode()
