@@ -224,8 +224,8 @@ def band_order(tile_image):
         raise Wrong(f"A picture of {picture.shape} comes back as {found.shape}: keep its shape.")
     if np.array_equal(found, picture[..., ::-1]):
         raise Wrong(
-            "Red and blue have changed places: a brown roof, (200, 90, 30), comes back as "
-            "(30, 90, 200). Draw a tile: what color is the sand? Then look at what `imread` does."
+            "A brown roof, (200, 90, 30), comes back as (30, 90, 200). Draw a tile: what color is "
+            "the sand? Then look at what `imread` does."
         )
     for axes, place in {(0,): "upside down", (1,): "mirrored", (0, 1): "turned"}.items():
         if np.array_equal(np.sort(np.flip(found, axes)), np.sort(picture)):
@@ -312,8 +312,8 @@ def _compare_masks(mask, small) -> None:
         raise Wrong(f"The mask has become {small.dtype}: class numbers are whole numbers.")
     if 2 in small:
         raise Wrong(
-            "The large mask holds classes 1 and 3 alone, the small one also class 2: halfway from "
-            "Land to Vegetation lies Road. Look at how the mask's pixels are mixed."
+            "The large mask holds classes 1 and 3 alone, Land and Vegetation; the small one also "
+            "holds class 2, Road. Where do such pixels lie?"
         )
     if set(np.unique(small)) != {1, 3}:
         classes = ", ".join(map(str, np.unique(small)))
@@ -381,7 +381,7 @@ def learning_share(share):
         raise Wrong("This is a number of weights. Divide it by how many learn without freezing.")
     if share > 1:
         raise Wrong(
-            "A share lies between 0 and 1: no percentage, and the smaller count above the line."
+            "A share lies between 0 and 1: no percentage, and the smaller count in the numerator."
         )
     if _near(share, 1, 0.005):
         raise Wrong("All weights learn: call `models.freeze(model)` between the two counts.")
@@ -417,7 +417,8 @@ def raw_pixels(prepared):
         return
     if min(one.min() for one in found) < 0:
         raise Wrong(
-            "Mean and deviation are taken off here, and again inside the model: once is enough."
+            "The mean is taken off and the deviation divided out here, and again inside the model: "
+            "once is enough."
         )
     if max(one.max() for one in found) <= 1:
         raise Wrong("All patches alike now, but the model expects 0 to 255: it would see black.")
@@ -482,8 +483,8 @@ def both_ious(ious):
     hints = {
         (1 / 2, 2 / 3): "They have changed places: class 0 comes first.",
         (4 / 5, 2 / 3): "This is Dice, which counts hits twice. IoU counts them once.",
-        (2 / 3, 1): "This is recall: below the line, false alarms are missing.",
-        (1, 1 / 2): "This is precision: below the line, missed pixels are missing.",
+        (2 / 3, 1): "This is recall: false alarms are missing in the denominator.",
+        (1, 1 / 2): "This is precision: missed pixels are missing in the denominator.",
         (3 / 4, 3 / 4): "This is accuracy, one number for all. Take each class for itself.",
     }
     for values, hint in hints.items():
@@ -517,7 +518,10 @@ def held_out(deal):
             "streets that the training has seen. What has to be drawn, so that a place stays whole?"
         )
     if split:
-        raise Wrong(f"Nearly: {' and '.join(split)} is cut in two. Choose places, not a position.")
+        raise Wrong(
+            f"Nearly: cut in two: {', '.join(split)}. Draw from the names of the places, not from "
+            "positions in the list."
+        )
     if not 0.15 < test.mean() < 0.25:
         raise Wrong(f"{test.mean():.0%} of the patches are held out. One in five places is 20%.")
     if not np.array_equal(_call(deal, places.copy()), sides):
@@ -663,4 +667,4 @@ def far_sight(reached):
     if found == 0:
         raise Wrong("The middle weight stands on the bright place itself, at any rate.")
     if found != 1:
-        raise Wrong("Count with `np.argwhere(answer)`: where does the one bright place show?")
+        raise Wrong("Count with `np.count_nonzero(far(point))`. Where does the bright place show?")

@@ -99,7 +99,7 @@ REPAIRS = {
             "held_out = np.isin(places, sorted(set(places))[-2:])",
         ],
         {
-            "held_out = np.argsort(np.argsort(places)) < len(places) // 5 + 4": "is cut in two",
+            "held_out = np.argsort(np.argsort(places)) < len(places) // 5 + 4": "cut in two",
             "held_out = np.isin(places, np.unique(places)[: len(places) // 5])": "on one side",
             "held_out = rng.permutation(len(np.unique(places))) < 2": "one for each",
             "held_out = np.isin(places, rng.permutation(np.unique(places))[:5])": "50%",
@@ -287,7 +287,7 @@ ANSWERS = {
         ],
     ),
     "gate_count": ((), 9, [(179, "all of the network"), (7, "biases"), (4, "skip"), (10, "bias")]),
-    "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "argwhere")]),
+    "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "count_nonzero")]),
 }
 
 
