@@ -26,9 +26,10 @@ test: .venv/ready
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/codespell
-	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	@work=$$(mktemp -d); trap 'exit 130' INT TERM; trap 'kill $$tests 2> /dev/null; rm -rf "$$work"' EXIT; \
+	 unset SEGKIT_SCENE SEGKIT_BASEMAP; \
 	 { $(BIN)/python -m pytest tests --ignore=tests/browser/test_lab.py > "$$work/tests.log" 2>&1; \
-	   echo $$? > "$$work/tests"; } & \
+	   echo $$? > "$$work/tests"; } & tests=$$!; \
 	 export SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
 	 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 -p no:cacheprovider \
 	 notebooks/*.ipynb notebooks/solutions/*.ipynb; notebooks=$$?; \
@@ -37,11 +38,11 @@ test: .venv/ready
 
 ## make colab    every notebook on a stand-in for Colab, opened first and alone
 colab: .venv/ready
-	@$(BIN)/python -m tests.colab
+	@$(BIN)/python -m tools.colab
 
 ## make outputs  run all notebooks from clean and store their outputs
 outputs: .venv/ready
-	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && unset SEGKIT_SCENE SEGKIT_BASEMAP && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
 	 $(BIN)/python -m segkit --renew
 	@$(BIN)/python -m benchmarks.times
@@ -64,7 +65,7 @@ publish: .venv/ready
 
 ## make archive  one file to carry to machines without a network: work/pixels-to-maps.tar
 archive: .venv/ready
-	@FOR="$(FOR)" $(BIN)/python -m tools.archive
+	@$(BIN)/python -m tools.archive
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv)
 pin:

@@ -10,6 +10,8 @@ one are counted apart. Held-out images only; no label is changed.
 
 import argparse
 import platform
+import shlex
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,14 +40,14 @@ def suspects(mask: np.ndarray, probabilities: np.ndarray, usual: np.ndarray) -> 
 
 
 def usual_probabilities(answers, classes: int) -> np.ndarray:
-    """Return (C,): the mean probability of each class where the label is that class."""
+    """Return (C,): the mean probability of a class where it is the label; infinite if nowhere."""
     total, pixels = np.zeros(classes), np.zeros(classes)
     for mask, probabilities, counted in answers:
         for klass in range(classes):
             there = counted & (mask == klass)
             total[klass] += probabilities[there][:, klass].sum(dtype=float)
             pixels[klass] += there.sum()
-    return total / np.maximum(pixels, 1)
+    return np.where(pixels > 0, total / np.maximum(pixels, 1), np.inf)
 
 
 def table(answers, usual: np.ndarray, scheme: ClassScheme) -> pd.DataFrame:
@@ -98,7 +100,7 @@ def main() -> None:
         "model": options.model.stem,
         "version": f"segkit {__version__}, Python {platform.python_version()}",
         "date": datetime.now(UTC).date().isoformat(),
-        "command": f"python -m benchmarks.labels --model {options.model.name}",
+        "command": f"python -m benchmarks.labels {shlex.join(sys.argv[1:])}",
     }
     found.rename_axis("label").assign(**told).to_csv(RESULTS)
     print(found.to_string())

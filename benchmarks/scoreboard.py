@@ -99,10 +99,11 @@ def architectures(found: pd.DataFrame) -> str:
 
 def splits(found: pd.DataFrame) -> str:
     """Write the runs that differ in their split alone: one row each, one column a split."""
-    others = found["command"].map(lambda command: _flags(command, without="--split"))
+    others = found["command"].map(lambda command: _flags(command, without=("split",)))
     found = found.assign(recipe=others)
     found = found.groupby("recipe").filter(lambda runs: runs["rule"].nunique() > 1)
-    scores = found.pivot_table(index=["model", "minutes", "seed"], columns="rule", values="miou")
+    alike = ["recipe", "model", "minutes", "seed"]
+    scores = found.pivot_table(index=alike, columns="rule", values="miou")
     scores = scores.reindex(columns=list(SPLITS)).reset_index()
     columns = {
         "model": scores["model"],
@@ -130,16 +131,16 @@ def trials(found: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
-def _flags(command: str, without: str = "--results") -> tuple[tuple[str, str], ...]:
-    """Return the options of a recorded command, each with its values."""
+def _flags(command: str, without: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+    """Return the options of a recorded command, each with its values, in order of their names."""
     found, words = [], shlex.split(command)
     for word in words[words.index("benchmarks.train") + 1 :]:
         if word.startswith("--"):
             found.append([word.removeprefix("--"), []])
         else:
             found[-1][1].append(word)
-    hidden = {without.removeprefix("--"), "results"}
-    return tuple((name, " ".join(values)) for name, values in found if name not in hidden)
+    hidden = {*without, "results"}
+    return tuple(sorted((name, " ".join(values)) for name, values in found if name not in hidden))
 
 
 def _words(flags: set, first: set) -> str:

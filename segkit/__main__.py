@@ -56,16 +56,24 @@ def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
         )
         try:
             client.execute()
-        finally:
-            kept = _tidy(notebook)
-            if path in NOTEBOOKS:
-                _keep(kept, folder / "images", path.stem)
-            with whole(folder / name) as part:
-                nbformat.write(notebook, part)
+        except Exception:
+            if folder != REPOSITORY / "notebooks":  # what is kept there has run to its end
+                _write(notebook, path, folder)
+            raise
+        _write(notebook, path, folder)
         times[name.with_suffix("").as_posix()] = round(time.perf_counter() - began)
         print(f"{times[name.with_suffix('').as_posix()]} s", flush=True)
     print(f"all of them: {sum(times.values())} s")
     return pd.Series(times, name="seconds").rename_axis("notebook").reset_index()
+
+
+def _write(notebook, path: Path, folder: Path) -> None:
+    """Write an executed notebook, and the pictures of a main one."""
+    kept = _tidy(notebook)
+    if path in NOTEBOOKS:
+        _keep(kept, folder / "images", path.stem)
+    with whole(folder / path.relative_to(REPOSITORY / "notebooks")) as part:
+        nbformat.write(notebook, part)
 
 
 def _tidy(notebook) -> dict[str, bytes]:

@@ -76,7 +76,7 @@ def check(todo: str, right: str) -> Callable:
             except Wrong as wrong:
                 return Verdict(False, str(wrong))
             except Exception as error:  # whatever a learner's code can raise
-                stopped = f"This stops with {type(error).__name__}: {error}."
+                stopped = f"This stops with `{type(error).__name__}: {error}`."
                 return Verdict(False, f"{stopped} {todo}")
             return Verdict(True, right)
 
@@ -178,8 +178,10 @@ def window_read(window, tiles_h5):
         size = "×".join(map(str, mask.shape))
         raise Wrong(f"This is {size} pixels. `height` and `width` say how large the window is.")
     first = store.index(tiles_h5).index[0]
-    whole = store.read(tiles_h5, first)[0]
+    whole, whole_mask = store.read(tiles_h5, first)
     if np.array_equal(image, whole[50:150, 60:160]):
+        if not np.array_equal(mask, whole_mask[50:150, 60:160]):
+            raise Wrong("The image is right; the mask is not that of the same window.")
         return
     if np.array_equal(image, whole[60:160, 50:150]):
         raise Wrong("Row and column have changed places: rows count downwards, columns across.")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from segkit import datasets, patches, sample, store
 from segkit.classes import DUBAI, ClassScheme
-from segkit.files import work_root
+from segkit.files import REPOSITORY, work_root
 
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
@@ -105,7 +105,9 @@ def stamp() -> str:
 def scene() -> Path:
     """Return the scene to map: `SEGKIT_SCENE`, or the embedded city's, which has coordinates."""
     stated = os.environ.get("SEGKIT_SCENE")
-    return Path(stated).expanduser() if stated else _city() / "scene" / "scene.tif"
+    if stated:
+        return REPOSITORY / Path(stated).expanduser()
+    return _city() / "scene" / "scene.tif"
 
 
 def scene_truth(scheme: ClassScheme) -> Path | None:
@@ -136,7 +138,7 @@ def _city() -> Path:
 def check() -> pd.DataFrame:
     """Look at the machine: columns found and next step, one row for each thing looked at."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    free = shutil.disk_usage(workspace()).free / 1e9
+    free, gpu = shutil.disk_usage(workspace()).free / 1e9, "tensorflow" not in missing and _gpu()
     try:
         data, data_step = f"{len(datasets.find(dataset_name()).tiles)} tiles", ""
     except (datasets.DatasetNotFound, datasets.DatasetError) as error:
@@ -147,7 +149,7 @@ def check() -> pd.DataFrame:
             "all there" if not missing else f"missing: {', '.join(missing)}",
             "pip install --no-deps -r requirements.txt" if missing else "",
         ),
-        "GPU": ("yes", "") if _gpu() else ("no", "none needed: the quick profile fits a CPU"),
+        "GPU": ("yes", "") if gpu else ("no", "none needed: the quick profile fits a CPU"),
         "disk": (f"{free:.0f} GB free", "" if free > 2 else "the course needs 2 GB"),
         f"data set {Path(dataset_name()).name}": (data, data_step),
     }

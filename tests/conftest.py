@@ -1,19 +1,22 @@
 """Small data sets for the tests, and the real ones where they are at hand."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from selenium import webdriver
 
 from segkit import classes, datasets, patches, store
 
 os.environ["SEGKIT_PROGRESS"] = "0"
+BROWSER_TIMEOUT_S = 900
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def write_pair(folder: Path, name: str, image: np.ndarray, rgb_mask: np.ndarray, **mask_kwargs):
+def write_pair(folder: Path, name: str, image: np.ndarray, rgb_mask: np.ndarray):
     """Write one image as PNG and its mask beside it."""
     for kind, array in (("images", image), ("masks", rgb_mask)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -68,3 +71,22 @@ def real_dubai():
 def real_tiles_h5(real_dubai, tmp_path_factory):
     """The store of the real Dubai tiles."""
     return store.build(real_dubai, tmp_path_factory.mktemp("real") / "tiles.h5")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium that reaches no network; skips where none is installed."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no browser here: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1200,900"):
+        options.add_argument(f"--{flag}")
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    opened.command_executor.client_config.timeout = BROWSER_TIMEOUT_S
+    opened.set_script_timeout(BROWSER_TIMEOUT_S)
+    yield opened
+    opened.quit()

@@ -126,15 +126,24 @@ def test_the_tables_go_between_the_marks(tmp_path):
 def test_runs_that_differ_in_their_split_alone_share_a_row():
     command = "python -m benchmarks.train --dataset dubai --model unet"
     rows = {
-        "command": [command, f"{command} --split patch", f"{command} --split tile --width 4"],
-        "rule": ["tile-part", "patch", "tile"],
+        "command": [
+            command,
+            "python -m benchmarks.train --split patch --model unet --dataset dubai",
+            f"{command} --split tile --width 4",
+            f"{command} --tta",
+            f"{command} --tta --split patch",
+        ],
+        "rule": ["tile-part", "patch", "tile", "tile-part", "patch"],
         "model": "unet",
         "minutes": 4.0,
         "seed": 0,
-        "miou": [0.5, 0.7, 0.4],
+        "miou": [0.5, 0.7, 0.4, 0.6, 0.8],
     }
     table = scoreboard.splits(pd.DataFrame(rows))
-    assert table.splitlines()[2:] == ["| unet | 4 | 0 | 0.700 | 0.500 |  |"]
+    assert table.splitlines()[2:] == [
+        "| unet | 4 | 0 | 0.700 | 0.500 |  |",
+        "| unet | 4 | 0 | 0.800 | 0.600 |  |",
+    ]
 
 
 def test_a_trial_says_what_it_did_differently_from_the_first():
@@ -163,6 +172,9 @@ def test_a_label_looks_wrong_where_another_class_is_as_likely_as_it_usually_is()
     usual = labels.usual_probabilities([(mask, answer, np.ones(mask.shape, bool))], 2)
     assert usual == pytest.approx([(0.9 + 0.2) / 2, (0.6 + 0.55) / 2])
     assert labels.suspects(mask, answer, usual).tolist() == [[False, True, False, False]]
+    absent = np.concatenate([answer * 0.7, np.full((1, 4, 1), 0.3)], axis=-1)
+    usual = labels.usual_probabilities([(mask, absent, np.ones(mask.shape, bool))], 3)
+    assert labels.suspects(mask, absent, usual).tolist() == [[False, True, False, False]]
 
 
 def test_suspect_labels_are_counted_by_class_and_place():

@@ -1,5 +1,6 @@
 """Colab: what it lacks, how a notebook finds the course there, and two notebooks run to the end."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -14,9 +15,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from segkit import colab, course, training
-from tests.colab import COLAB_HAS, ROOT, needs, run, variables
 from tools import publish
+from tools.colab import COLAB_HAS, ROOT, needs, run, variables
 
+#: Git as it comes, whatever the reader has set.
+OWN_GIT = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -118,7 +121,7 @@ def test_once_published_the_set_up_cell_clones_the_course(tmp_path):
     source = little_course(tmp_path / "source")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
         name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-        subprocess.run(["git", *name, *command], cwd=source, check=True)
+        subprocess.run(["git", *name, *command], cwd=source, env=OWN_GIT, check=True)
     elsewhere = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": "https://github.com/owner/name"}
     elsewhere["GIT_CONFIG_KEY_0"] = f"url.{source.as_uri()}.insteadOf"
     done = opened(tmp_path / "content", "owner/name", **elsewhere)

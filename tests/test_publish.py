@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -16,7 +15,7 @@ SET_UP_LINES = 12
 
 def texts(root: Path) -> dict[str, str]:
     """Return all files that may show the address."""
-    paths = [root / "README.md", root / "CITATION.cff", *(root / "notebooks").rglob("*.ipynb")]
+    paths = [root / "README.md", root / "CITATION.cff", *(root / "notebooks").rglob("[0-9]*.ipynb")]
     return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
 
 
@@ -96,8 +95,7 @@ def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkey
     (tmp_path / weights).write_text("weights", encoding="utf-8")
     options = ["--no-index", "--find-links", str(wheel)]
     target = archive.archive(tmp_path / "a.tar", tmp_path / "wanted.txt", options)
-    with tarfile.open(target) as tar:
-        tar.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xf", target], cwd=tmp_path, check=True)
     folder = tmp_path / archive.NAME
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert {"segkit/course.py", "data/README.md", f"weights/{weights}"} <= found

@@ -17,8 +17,9 @@ from benchmarks import times
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NOT_OURS = {"work", ".ipynb_checkpoints"}
 TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/*.md"), *(ROOT / "notebooks").rglob("[0-9]*.ipynb")]
-TEXTS = sorted(path for path in TEXTS if "work" not in path.relative_to(ROOT).parts)
+TEXTS = sorted(path for path in TEXTS if not NOT_OURS & set(path.relative_to(ROOT).parts))
 GLOSSARY = ROOT / "notebooks" / "glossary.md"
 ELSEWHERE = ("http://", "https://", "mailto:")
 
@@ -163,6 +164,11 @@ def test_the_workflows_start_when_they_should():
     starts = {path.stem: yaml.safe_load(path.read_text("utf-8"))[True] for path in WORKFLOWS}
     assert starts["tests"] == {"push": None, "pull_request": None}  # whatever has changed
     assert starts["newest"]["schedule"]
+
+
+def test_the_readme_names_the_pinned_tensorflow():
+    pinned = re.search(r"^tensorflow==(\S+)", (ROOT / "requirements.txt").read_text("utf-8"), re.M)
+    assert f'"tensorflow[and-cuda]=={pinned[1]}"' in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_citation_is_complete():

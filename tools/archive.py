@@ -1,27 +1,27 @@
 """One archive to carry into a classroom that has no network.
 
     make archive                 (or: python -m tools.archive)
-    make archive FOR="--platform macosx_14_0_arm64 --python-version 3.12"
 
-It holds the course, all packages at their pinned versions, and the pretrained weights that lie in
-the cache of this machine. There: `tar -xf pixels-to-maps.tar && cd pixels-to-maps && make course`.
+It holds the course, all packages at their pinned versions for this kind of machine and this Python,
+and the pretrained weights that lie in the cache of this machine. There:
+`tar -xf pixels-to-maps.tar && cd pixels-to-maps && make course PYTHON=python3.x`.
 """
 
 import argparse
-import os
-import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from segkit import files, weights
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "pixels-to-maps"
-LEFT_OUT = {".git", ".venv", ".hypothesis", "__pycache__", "work", "wheels", "weights"}
+LEFT_OUT = {".git", ".venv", ".hypothesis", "__pycache__", ".ipynb_checkpoints"}
+LEFT_OUT |= {"work", "wheels", "weights"}
 KEPT_OF_DATA = {"README.md"}
 
 
@@ -36,14 +36,14 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name in LEFT_OUT or name.endswith(("_cache", ".egg-info"))}
 
 
-def download(folder: Path, requirements: Path, options: list[str]) -> None:
-    """Download packages as wheels; `options` are pip's, such as another platform."""
+def download(folder: Path, requirements: Path, options: Sequence[str]) -> None:
+    """Download packages as wheels; `options` are pip's, such as another index."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder), "-r", str(requirements)]
     subprocess.run([*command, *options], check=True)
 
 
-def archive(target: Path, requirements: Path, options: list[str]) -> Path:
+def archive(target: Path, requirements: Path, options: Sequence[str] = ()) -> Path:
     """Write the archive.
 
     Args:
@@ -54,7 +54,8 @@ def archive(target: Path, requirements: Path, options: list[str]) -> Path:
     Returns:
         The target.
     """
-    with tempfile.TemporaryDirectory() as scratch, files.whole(target) as part:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, files.whole(target) as part:
         folder = copy_course(Path(scratch) / NAME)
         download(folder / "wheels", requirements, options)
         for source in (source for sources in weights.SOURCES.values() for source in sources):
@@ -72,8 +73,7 @@ def main() -> None:
     parser.add_argument("--target", type=Path, default=files.work_root() / f"{NAME}.tar")
     parser.add_argument("--requirements", type=Path, default=ROOT / "requirements.txt")
     known = parser.parse_args()
-    options = shlex.split(os.environ.get("FOR", ""))
-    path = archive(known.target, known.requirements, options)
+    path = archive(known.target, known.requirements)
     print(f"{files.shown(path)}: {path.stat().st_size / 1e6:,.0f} MB")
 
 

@@ -24,8 +24,8 @@ SET_UP = f"""\
 import sys
 from pathlib import Path
 
-if {IS_COLAB}:  # on a machine of your own this cell does nothing
-    places = ("", "*/", "drive/*/", "drive/*/*/", "drive/*/*/*/")  # drive: yours, once mounted
+if {IS_COLAB}:  # elsewhere this cell does nothing; drive: yours, once mounted
+    places = ("", "*/", "drive/[!.]*/", "drive/[!.]*/*/", "drive/[!.]*/*/*/")
     found = next((hit for x in places for hit in Path().glob(x + "segkit/colab.py")), None)
     assert found, "Mount the Drive that holds the course, or unzip it here; then run this again."
     sys.path.insert(0, str(found.resolve().parents[1]))
@@ -121,7 +121,8 @@ def publish(repository: str | None, root: Path = ROOT) -> list[str]:
         root / "README.md": lambda text: readme(text, repository),
         root / "CITATION.cff": lambda text: cited(text, repository),
     }
-    for path in sorted((root / "notebooks").rglob("[0-9]*.ipynb")):
+    notebooks = root / "notebooks"
+    for path in sorted([*notebooks.glob("[0-9]*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
         name = path.relative_to(root).as_posix()
         texts[path] = lambda text, name=name: _json(dressed(json.loads(text), name, repository))
     changed = []

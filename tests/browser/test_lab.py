@@ -6,12 +6,13 @@ gives the one where all notebooks have run.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools.archive import copy_course
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Opens a notebook once JupyterLab is up, runs all its cells, and hands back the notebook.
@@ -19,6 +20,7 @@ RUN_ALL = """
 const [path, done] = arguments;
 const failed = (error) => done({error: String(error)});
 (async () => {
+  while (!window.jupyterapp) await new Promise((next) => setTimeout(next, 100));
   const app = window.jupyterapp;
   await app.restored;
   const panel = await app.commands.execute("docmanager:open", {path, factory: "Notebook"});
@@ -36,26 +38,29 @@ const failed = (error) => done({error: String(error)});
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab in a copy of the repository; its address."""
-    copy, log = tmp_path_factory.mktemp("lab") / "course", tmp_path_factory.mktemp("log") / "lab"
-    skipped = shutil.ignore_patterns(".git", ".venv", "work", "data", "__pycache__", ".*_cache")
-    shutil.copytree(ROOT, copy, ignore=skipped)
+    scratch = tmp_path_factory.mktemp("lab")
+    copy, log = copy_course(scratch / "course"), scratch / "log"
     (copy / ".venv").symlink_to(Path(sys.prefix).resolve())
     flags = "--no-browser --port=0 --expose-app-in-browser --allow-root --LabApp.news_url="
     chosen = {"PYTHONPATH": str(copy), "SEGKIT_PROFILE": "quick", "SEGKIT_DATASET": "sample"}
+    own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    chosen |= {name: str(scratch / folder) for name, folder in own.items()}
     command = ["make", "--old-file=.venv/ready", "lab", f"FLAGS={flags}"]
     with log.open("w") as file:
         server = subprocess.Popen(
             command, cwd=copy, env={**os.environ, **chosen}, stdout=file, stderr=file,
             start_new_session=True,
         )  # fmt: skip
-    yield address(log, server)
-    os.killpg(server.pid, 15)
-    server.wait()
+    try:
+        yield address(log, server)
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(30)
 
 
 def address(log: Path, server) -> str:
     """Wait until the server says where it is; return that, with its token."""
-    for _ in range(120):
+    for _ in range(360):
         if found := re.search(r"http://localhost:\d+/\S*\?token=\w+", log.read_text("utf-8")):
             return found[0]
         try:
@@ -68,7 +73,6 @@ def address(log: Path, server) -> str:
 
 @pytest.mark.parametrize("name", ["00_start_here", "07_basemap_visualization"])
 def test_all_cells_run_in_the_browser(lab, browser, name, tmp_path):
-    browser.set_script_timeout(900)
     browser.get(lab)
     found = browser.execute_async_script(RUN_ALL, f"notebooks/{name}.ipynb")
     browser.save_screenshot(str(tmp_path / f"{name}.png"))

@@ -1,7 +1,7 @@
 """A stand-in for Colab: NumPy, TensorFlow and Keras are there, the course is not.
 
-    python -m tests.colab                                       all main notebooks
-    python -m tests.colab notebooks/03_unet_from_scratch.ipynb  one, or some
+    python -m tools.colab                                       all main notebooks
+    python -m tools.colab notebooks/03_unet_from_scratch.ipynb  one, or some
 
 Each notebook is opened first and alone: an empty folder in place of /content holds the notebook and
 a "mounted Drive" with the course in it; the environment sees what Colab has of the course's
