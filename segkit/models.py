@@ -132,7 +132,7 @@ def gate_maps(model: keras.Model, image: np.ndarray) -> list[np.ndarray]:
     names = [layer.name for layer in model.layers if layer.name.startswith("gate_")]
     if not names:
         raise ValueError(f"{model.name} has no gates: build it by attention_unet")
-    probe = keras.Model(model.input, [model.get_layer(name).output for name in sorted(names)])
+    probe = keras.Model(model.inputs[0], [model.get_layer(name).output for name in sorted(names)])
     found = probe(np.asarray(image, np.float32)[None])
     return [ops.convert_to_numpy(ops.cast(x, "float32"))[0, ..., 0] for x in found]
 
