@@ -48,8 +48,8 @@ class Timed:
         """Pass a batch on and look at the clock."""
         began = time.perf_counter()
         found = self.answer.predict_on_batch(images)
-        self.seconds = self.seconds + time.perf_counter() - began
-        self.windows = self.windows + len(images)
+        self.seconds += time.perf_counter() - began
+        self.windows += len(images)
         return found
 
 

@@ -9,7 +9,6 @@ pair of scoreboard marks, in the README and in notebooks 06 and 08, and the figu
 import csv
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +18,6 @@ from benchmarks.score import INTERVAL
 from segkit import plots
 
 RESULTS = Path(__file__).parent / "results"
-TRIALS = RESULTS / "trials" / "scoreboard.csv"
 ROOT = RESULTS.parent.parent
 README = ROOT / "README.md"
 NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("06_evaluation", "08_architectures")]
@@ -97,66 +95,7 @@ def architectures(found: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
-def splits(found: pd.DataFrame) -> str:
-    """Write the runs that differ in their split alone: one row each, one column a split."""
-    others = found["command"].map(lambda command: _flags(command, without=("split",)))
-    found = found.assign(recipe=others)
-    found = found.groupby("recipe").filter(lambda runs: runs["rule"].nunique() > 1)
-    alike = ["recipe", "model", "minutes", "seed"]
-    scores = found.pivot_table(index=alike, columns="rule", values="miou")
-    scores = scores.reindex(columns=list(SPLITS)).reset_index()
-    columns = {
-        "model": scores["model"],
-        "minutes": scores["minutes"].map("{:g}".format),
-        "seed": scores["seed"],
-        **{SPLITS[rule]: _numbers(scores[rule]) for rule in SPLITS},
-    }
-    return _markdown(columns)
-
-
-def trials(found: pd.DataFrame) -> str:
-    """Write the short runs: what each did differently from the first, and what came of it."""
-    found = found.sort_index()
-    first = set(_flags(found["command"].iloc[0]))
-    differs = found["command"].map(lambda command: _words(set(_flags(command)), first))
-    found = found.assign(differs=differs).sort_values("miou", ascending=False)
-    columns = {
-        "what differs": found["differs"],
-        "minutes": found["minutes"].map("{:g}".format),
-        "crops seen": found["images_seen"].map("{:,}".format),
-        "mIoU": _numbers(found["miou"]),
-        "turned and flipped": _numbers(found["miou, turned and flipped"]),
-        "accuracy": _numbers(found["accuracy"]),
-    }
-    return _markdown(columns)
-
-
-def _flags(command: str, without: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
-    """Return the options of a recorded command, each with its values, in order of their names."""
-    found, words = [], shlex.split(command)
-    for word in words[words.index("benchmarks.train") + 1 :]:
-        if word.startswith("--"):
-            found.append([word.removeprefix("--"), []])
-        else:
-            found[-1][1].append(word)
-    hidden = {*without, "results"}
-    return tuple(sorted((name, " ".join(values)) for name, values in found if name not in hidden))
-
-
-def _words(flags: set, first: set) -> str:
-    """Name what a run did differently from the first one."""
-    more = [f"{name} {value}".strip().replace("-", " ") for name, value in sorted(flags - first)]
-    names = {name for name, _ in flags}
-    more += [f"no {name}".replace("-", " ") for name, _ in sorted(first) if name not in names]
-    return ", ".join(more) or "nothing: the recipe of these trials"
-
-
-TABLES = {
-    "everything": everything,
-    "architectures": architectures,
-    "splits": splits,
-    "trials": lambda _: trials(runs(TRIALS)),
-}
+TABLES = {"everything": everything, "architectures": architectures}
 
 
 def _numbers(column: pd.Series) -> pd.Series:

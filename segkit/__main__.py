@@ -130,12 +130,9 @@ def with_exercises(notebook, solutions):
     already keeps its outputs; a new or changed one has none until it is run.
 
     Args:
-        notebook, solutions: as nbformat reads them. Solutions without a single code cell to copy
-            leave the notebook as it is.
+        notebook, solutions: as nbformat reads them.
     """
     exercises = [c for c in solutions.cells if EXERCISE in c.metadata.get("tags", [])]
-    if not any(cell.cell_type == "code" for cell in exercises):
-        return notebook
     headings = [cell.source.split("\n")[0] for cell in notebook.cells]
     first, last = headings.index("## Your turn") + 1, headings.index("## Recap")
     ran = {cell.source: cell for cell in notebook.cells[first:last] if cell.cell_type == "code"}

@@ -9,7 +9,7 @@ import pytest
 from conftest import dubai_tree
 from test_scenes import ByColor, scene_of, write
 
-from benchmarks import blending, labels, reference, score, scoreboard, train
+from benchmarks import blending, reference, score, scoreboard, train
 from segkit import metrics, models, training
 from segkit.classes import DUBAI
 
@@ -121,72 +121,6 @@ def test_the_tables_go_between_the_marks(tmp_path):
     assert "old" not in both and both.count("after") == 2
     assert scoreboard.rendered(both, found) == both
     assert scoreboard.figure(found).axes
-
-
-def test_runs_that_differ_in_their_split_alone_share_a_row():
-    command = "python -m benchmarks.train --dataset dubai --model unet"
-    rows = {
-        "command": [
-            command,
-            "python -m benchmarks.train --split patch --model unet --dataset dubai",
-            f"{command} --split tile --width 4",
-            f"{command} --tta",
-            f"{command} --tta --split patch",
-        ],
-        "rule": ["tile-part", "patch", "tile", "tile-part", "patch"],
-        "model": "unet",
-        "minutes": 4.0,
-        "seed": 0,
-        "miou": [0.5, 0.7, 0.4, 0.6, 0.8],
-    }
-    table = scoreboard.splits(pd.DataFrame(rows))
-    assert table.splitlines()[2:] == [
-        "| unet | 4 | 0 | 0.700 | 0.500 |  |",
-        "| unet | 4 | 0 | 0.800 | 0.600 |  |",
-    ]
-
-
-def test_a_trial_says_what_it_did_differently_from_the_first():
-    command = "python -m benchmarks.train --stride 2 --minutes 4 --tta --results here"
-    rows = {
-        "command": [command, command.replace("2", "1"), f"{command} --average 0.99"],
-        "minutes": 4.0,
-        "images_seen": 1000,
-        "miou": [0.5, 0.4, 0.6],
-        "miou, turned and flipped": [0.5, 0.4, np.nan],
-        "accuracy": 0.8,
-    }
-    table = scoreboard.trials(pd.DataFrame(rows)).splitlines()[2:]
-    assert [row.split(" | ")[0] for row in table] == [
-        "| average 0.99",
-        "| nothing: the recipe of these trials",
-        "| stride 1",
-    ]
-    assert table[0].endswith("| 4 | 1,000 | 0.600 |  | 0.800 |")
-
-
-def test_a_label_looks_wrong_where_another_class_is_as_likely_as_it_usually_is():
-    mask = np.array([[0, 0, 1, 1]], np.uint8)
-    sure = np.array([[0.9, 0.2, 0.4, 0.45]])
-    answer = np.stack([sure, 1 - sure], axis=-1)
-    usual = labels.usual_probabilities([(mask, answer, np.ones(mask.shape, bool))], 2)
-    assert usual == pytest.approx([(0.9 + 0.2) / 2, (0.6 + 0.55) / 2])
-    assert labels.suspects(mask, answer, usual).tolist() == [[False, True, False, False]]
-    absent = np.concatenate([answer * 0.7, np.full((1, 4, 1), 0.3)], axis=-1)
-    usual = labels.usual_probabilities([(mask, absent, np.ones(mask.shape, bool))], 3)
-    assert labels.suspects(mask, absent, usual).tolist() == [[False, True, False, False]]
-
-
-def test_suspect_labels_are_counted_by_class_and_place():
-    mask = np.repeat(np.array([[0, 1]], np.uint8), 8, axis=1).repeat(4, axis=0)
-    answer = np.eye(6)[mask] * 0.9
-    answer[0, 0] = answer[1, 7] = np.eye(6)[1]  # far from the border, and at it
-    counted = np.ones(mask.shape, bool)
-    counted[3] = False
-    table = labels.table([(mask, answer, counted)], np.full(6, 0.5), DUBAI)
-    assert table.loc["Building"].tolist() == [15, 1, 9, 1]
-    assert table.loc["Land"].tolist() == [15, 0, 9, 0]
-    assert set(table.index) == {"Building", "Land"}
 
 
 @pytest.mark.parametrize("way", [blending.smooth, blending.patchwork])
