@@ -83,13 +83,15 @@ def balanced_weights(pixels: Sequence[int], power: float = 0.5) -> list[float]:
 def _overlaps(y_true, y_pred, ignore_index: int | None):
     """Return, per class that counts: probability on true pixels, missing there, and elsewhere."""
     one_hot = _one_hot(y_true, y_pred, ignore_index)
-    valid = ops.sum(one_hot, axis=-1, keepdims=True)
-    y_pred = ops.cast(y_pred, one_hot.dtype) * valid
-    if ignore_index is not None:
-        counted = [c for c in range(y_pred.shape[-1]) if c != ignore_index]
-        one_hot, y_pred = ops.take(one_hot, counted, -1), ops.take(y_pred, counted, -1)
-    hit = ops.sum(one_hot * y_pred, axis=(0, 1, 2))
-    return hit, ops.sum(one_hot, axis=(0, 1, 2)) - hit, ops.sum(y_pred, axis=(0, 1, 2)) - hit
+    classes = y_pred.shape[-1]
+    truth, answer = (ops.reshape(ops.cast(x, "float32"), (-1, classes)) for x in (one_hot, y_pred))
+    counts = ops.matmul(ops.transpose(truth), answer)  # a confusion matrix of probabilities
+    counted = [c for c in range(classes) if c != ignore_index]
+    hit, row, column = (
+        ops.take(x, counted)
+        for x in (ops.diagonal(counts), ops.sum(truth, axis=0), ops.sum(counts, axis=0))
+    )
+    return hit, row - hit, column - hit
 
 
 def _one_hot(y_true, y_pred, ignore_index: int | None):
