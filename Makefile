@@ -21,7 +21,9 @@ course: .venv/ready
 lab: .venv/ready
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(FLAGS)
 
-## make test     lint, all tests, and every notebook from start to end
+## make test     lint, all tests, and every notebook from start to end, with trainings of seconds;
+##               with trainings as learners run them: make test PROFILE=quick
+PROFILE ?= smoke
 test: .venv/ready
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -30,7 +32,7 @@ test: .venv/ready
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP; \
 	 { $(BIN)/python -m pytest tests --ignore=tests/browser/test_lab.py > "$$work/tests.log" 2>&1; \
 	   echo $$? > "$$work/tests"; } & tests=$$!; \
-	 export SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
+	 export SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
 	 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 -p no:cacheprovider \
 	 notebooks/*.ipynb notebooks/solutions/*.ipynb; notebooks=$$?; \
 	 $(BIN)/python -m pytest tests/browser/test_lab.py; lab=$$?; \

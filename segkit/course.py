@@ -23,6 +23,7 @@ PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
 #: How long a training that catches up takes, for each profile.
 PATIENCE = {
+    "smoke": "seconds, for a network that has learned next to nothing",
     "quick": "some minutes on a CPU",
     "full": "how long depends on the GPU; the first line tells it for one epoch",
 }
@@ -33,7 +34,8 @@ class Profile:
     """How large and how long the notebooks train.
 
     Attributes:
-        name: "quick" (two CPU cores, minutes) or "full" (a GPU).
+        name: "quick" (two CPU cores, minutes), "full" (a GPU), or "smoke": every line runs, and
+            nothing is learned. `make test` takes that one.
         width: filters of the U-Net's first block.
         crop: pixels of a training crop, both ways.
         batch_size: crops in a batch.
@@ -57,18 +59,19 @@ class Profile:
     minutes: float
 
 
-QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6, 0.5)
+SMOKE = Profile("smoke", 8, 128, 4, 20, 1, 3, (1, 1), 2, 0.05)
+QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6, 0.3)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10)
 
 
 def profile() -> Profile:
-    """Return "quick" or "full": `SEGKIT_PROFILE` if set, else what suits this machine."""
+    """Return what `SEGKIT_PROFILE` names, or else "quick" or "full": what suits this machine."""
     stated = os.environ.get("SEGKIT_PROFILE")
     if stated is None:
         return FULL if _gpu() else QUICK
-    known = {"quick": QUICK, "full": FULL}
+    known = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
     if stated not in known:
-        raise ValueError(f"SEGKIT_PROFILE={stated!r}: choose quick or full")
+        raise ValueError(f"SEGKIT_PROFILE={stated!r}: choose quick, full or smoke")
     return known[stated]
 
 

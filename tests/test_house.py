@@ -97,7 +97,7 @@ def test_the_profile_can_be_stated(monkeypatch):
     monkeypatch.setenv("SEGKIT_PROFILE", "full")
     assert course.profile().name == "full"
     monkeypatch.setenv("SEGKIT_PROFILE", "fast")
-    with pytest.raises(ValueError, match="quick or full"):
+    with pytest.raises(ValueError, match="quick, full or smoke"):
         course.profile()
 
 

@@ -42,7 +42,7 @@ def lab(tmp_path_factory):
     copy, log = copy_course(scratch / "course"), scratch / "log"
     (copy / ".venv").symlink_to(Path(sys.prefix).resolve())
     flags = "--no-browser --port=0 --expose-app-in-browser --allow-root --LabApp.news_url="
-    chosen = {"PYTHONPATH": str(copy), "SEGKIT_PROFILE": "quick", "SEGKIT_DATASET": "sample"}
+    chosen = {"PYTHONPATH": str(copy), "SEGKIT_PROFILE": "smoke", "SEGKIT_DATASET": "sample"}
     own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     chosen |= {name: str(scratch / folder) for name, folder in own.items()}
     command = ["make", "--old-file=.venv/ready", "lab", f"FLAGS={flags}"]
