@@ -68,7 +68,8 @@ def majority_counts(tiles_h5: Path, train: list, held_out: list, scheme) -> np.n
         return sum(np.bincount(mask.ravel(), minlength=len(scheme)) for mask in masks)
 
     matrix, seen = np.zeros((len(scheme),) * 2, np.int64), pixels(train)
-    seen[scheme.ignore_index] = 0
+    if scheme.ignore_index is not None:
+        seen[scheme.ignore_index] = 0
     matrix[:, seen.argmax()] = pixels(held_out)
     return matrix
 

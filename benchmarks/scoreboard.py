@@ -4,22 +4,21 @@
 
 Runs are appended by `benchmarks.train` and never changed. This command writes a table between each
 pair of scoreboard marks, in the README and in notebooks 06 and 08, and the figures that they show.
-Scores are written to two decimals: runs that differ in their seed alone differ in the third.
+Scores are written to two decimals, the spread of runs that differ in their seed alone to three.
 """
 
 import csv
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks.options import RESULTS, recipe
 from benchmarks.score import INTERVAL
 from segkit import plots
 
-RESULTS = Path(__file__).parent / "results"
 TRIALS = RESULTS / "trials" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 ROOT = RESULTS.parent.parent
@@ -30,8 +29,8 @@ PACE = FIGURE.with_name("pace.png")
 MARKS = re.compile(r"(<!-- scoreboard (\w+) -->\n).*?(<!-- /scoreboard -->)", re.DOTALL)
 #: What a split holds out, in words; the order of the table.
 SPLITS = {"patch": "random patches (leaks)", "tile-part": "images", "tile": "tiles"}
-#: Minutes of the runs that compare architectures.
-MINUTES = 30
+#: Minutes of the runs that compare architectures, and what may differ between them.
+MINUTES, COMPARED = 30, ("dataset", "model", "width", "minutes", "clock")
 
 
 def check(path: Path) -> None:
@@ -67,10 +66,11 @@ def runs(path: Path = RESULTS / "scoreboard.csv") -> pd.DataFrame:
 
 def everything(found: pd.DataFrame) -> str:
     """Write all runs as a Markdown table."""
+    wall = found["clock"].map({"wall": " (wall)", "cpu": ""})
     columns = {
         "held out": found["held_out"],
         "model": found["model"],
-        "minutes": found["minutes"].map("{:g}".format),
+        "minutes": found["minutes"].map("{:g}".format) + wall,
         "seed": found["seed"],
         "mIoU": _numbers(found["miou"]),
         "95 %": _interval(found),
@@ -82,10 +82,10 @@ def everything(found: pd.DataFrame) -> str:
 
 
 def architectures(found: pd.DataFrame) -> str:
-    """Write the runs of equal minutes on whole images held out, one for each network."""
-    found = found[(found["rule"] == "tile-part") & (found["minutes"] == MINUTES)]
-    found = found[(found["seed"] == 0) & ~found["model"].str.contains("six")]
-    found = found.sort_index().drop_duplicates("model", keep="last")
+    """Write the runs that differ in their network alone: whole images held out, equal minutes."""
+    usual = recipe("benchmarks.train", COMPARED)
+    alike = found["command"].map(lambda command: recipe(command, COMPARED) == usual)
+    found = found[alike & (found["rule"] == "tile-part") & (found["minutes"] == MINUTES)]
     found = found.sort_values("miou", ascending=False)
     columns = {
         "model": found["model"],
@@ -102,9 +102,12 @@ def architectures(found: pd.DataFrame) -> str:
 
 
 def splits(found: pd.DataFrame) -> str:
-    """Write the runs that differ in their split alone: one row each, one column a split."""
-    others = found["command"].map(lambda command: _flags(command, without=("split",)))
-    found = found.assign(recipe=others)
+    """Write the runs whose options differ in the split alone: one row each, one column a split.
+
+    On random patches, a network also trains on the patches themselves, not on windows from anywhere
+    in the images, and it is scored on patches that do not reach the images' right and lower ends.
+    """
+    found = found.assign(recipe=_recipes(found, "split"))
     found = found.groupby("recipe").filter(lambda runs: runs["rule"].nunique() > 1)
     alike = ["recipe", "model", "minutes", "seed"]
     scores = found.pivot_table(index=alike, columns="rule", values="miou")
@@ -120,8 +123,7 @@ def splits(found: pd.DataFrame) -> str:
 
 def seeds(found: pd.DataFrame) -> str:
     """Write how far runs lie apart that differ in their seed alone."""
-    recipe = found["command"].map(lambda command: _flags(command, without=("seed",)))
-    alike = found.groupby([recipe, "held_out", "model", "minutes"], sort=False)
+    alike = found.groupby([_recipes(found, "seed"), "held_out", "model", "minutes"], sort=False)
     ends = alike.agg(
         runs=("seed", "nunique"), low=("miou", "min"), high=("miou", "max"),
         least=("accuracy", "min"), most=("accuracy", "max"),
@@ -139,17 +141,22 @@ def seeds(found: pd.DataFrame) -> str:
 
 
 def progress(found: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return, for each run on random patches over five classes, its scores by minutes.
+    """Return, for each run on random patches that was scored on the way, its scores by minutes.
 
-    They are those that it was asked for on the way (`--score-at`), and the last.
+    The reference recipe learns six classes, ours here five; all are scored on the five.
     """
-    curves, chosen = pd.read_csv(CURVES), found[found["rule"] == "patch"]
-    chosen = chosen[chosen["command"].isin(curves["command"])]
+    curves, chosen = pd.read_csv(CURVES), found[(found["rule"] == "patch")]
+    ours_six = chosen["model"].str.contains("six") & ~chosen["model"].str.startswith("reference")
+    chosen = chosen[chosen["command"].isin(curves["command"]) & ~ours_six]
+    if chosen["clock"].nunique() > 1 or chosen["command"].duplicated().any():
+        raise ValueError("runs with different clocks, or one run twice, on random patches")
     last = chosen[["command", "minutes", "miou", "accuracy"]]
-    points = pd.concat([curves[list(last)], last]).groupby("command")
+    points = pd.concat([curves[list(last)], last]).sort_values("minutes").groupby("command")
+    names = chosen["model"] + chosen["minutes"].map(", {:g} min".format)
+    names += chosen["seed"].map(", seed {}".format)
     return {
-        f"{run.model}, {run.minutes:g} min": points.get_group(run.command).sort_values("minutes")
-        for run in chosen.itertuples()
+        name: points.get_group(command)
+        for name, command in zip(names, chosen["command"], strict=True)
     }
 
 
@@ -184,40 +191,32 @@ def pace_figure(found: pd.DataFrame) -> Figure:
 
 
 def trials(found: pd.DataFrame) -> str:
-    """Write the short runs: what each did differently from the first, and what came of it."""
-    found = found.sort_index()
-    first = set(_flags(found["command"].iloc[0]))
-    differs = found["command"].map(lambda command: _words(set(_flags(command)), first))
-    found = found.assign(differs=differs).sort_values("miou", ascending=False)
+    """Write the short runs: what each did differently from the first, and what came of it.
+
+    The order is that on the validation images: a recipe is not chosen by the test.
+    """
+    chosen = found.sort_index()["command"].map(recipe)
+    differs = chosen.map(lambda options: _words(options, chosen.iloc[0]))
+    found = found.assign(differs=differs).sort_values("miou (validation)", ascending=False)
     columns = {
         "what differs": found["differs"],
         "minutes": found["minutes"].map("{:g}".format),
         "crops seen": found["images_seen"].map("{:,}".format),
-        "mIoU": _numbers(found["miou"]),
-        "turned and flipped": _numbers(found["miou, turned and flipped"]),
-        "accuracy": _numbers(found["accuracy"]),
+        "mIoU, validation": _numbers(found["miou (validation)"], 3),
+        "mIoU, test": _numbers(found["miou (test)"], 3),
     }
     return _markdown(columns)
 
 
-def _flags(command: str, without: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
-    """Return the options of a recorded command, each with its values, in order of their names."""
-    found, words = [], shlex.split(command)
-    for word in words[words.index("benchmarks.train") + 1 :]:
-        if word.startswith("--"):
-            found.append([word.removeprefix("--"), []])
-        else:
-            found[-1][1].append(word)
-    hidden = {*without, "results"}
-    return tuple(sorted((name, " ".join(values)) for name, values in found if name not in hidden))
+def _recipes(found: pd.DataFrame, *without: str) -> pd.Series:
+    """Return what decides the learning in each run, but for some options, to group by."""
+    return found["command"].map(lambda command: str(recipe(command, without)))
 
 
-def _words(flags: set, first: set) -> str:
+def _words(chosen: dict, first: dict) -> str:
     """Name what a run did differently from the first one."""
-    more = [f"{name} {value}".strip().replace("-", " ") for name, value in sorted(flags - first)]
-    names = {name for name, _ in flags}
-    more += [f"no {name}".replace("-", " ") for name, _ in sorted(first) if name not in names]
-    return ", ".join(more) or "nothing: the recipe of these trials"
+    more = [f"{name} {chosen[name]}" for name in chosen if chosen[name] != first[name]]
+    return ", ".join(more).replace("_", " ") or "nothing: the recipe of these trials"
 
 
 TABLES = {
@@ -230,8 +229,8 @@ TABLES = {
 }
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    return column.map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
+def _numbers(column: pd.Series, digits: int = 2) -> pd.Series:
+    return column.map(lambda value: "" if pd.isna(value) else f"{value:.{digits}f}")
 
 
 def _range(low: pd.Series, high: pd.Series) -> list[str]:
@@ -265,6 +264,7 @@ def figure(found: pd.DataFrame) -> Figure:
 def main() -> None:
     """Render the recorded runs."""
     found = runs()
+    drawn = {FIGURE: figure(found), PACE: pace_figure(found)}
     README.write_text(rendered(README.read_text("utf-8"), found), encoding="utf-8")
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text("utf-8"))
@@ -273,9 +273,9 @@ def main() -> None:
             cell["source"] = text.splitlines(keepends=True)
         text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
         path.write_text(text, encoding="utf-8")
-    figure(found).savefig(FIGURE)
-    pace_figure(found).savefig(PACE)
-    print(f"{len(found)} runs → README, notebooks 06 and 08, {FIGURE.name}")
+    for path, picture in drawn.items():
+        picture.savefig(path)
+    print(f"{len(found)} runs → README, notebooks 06 and 08, {FIGURE.name}, {PACE.name}")
 
 
 if __name__ == "__main__":

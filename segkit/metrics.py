@@ -334,12 +334,12 @@ class MeanIoU(keras.metrics.Metric):
         """Add a batch: indices (B, H, W) and probabilities (B, H, W, C)."""
         y_true = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         y_pred = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
-        # An ignored pixel gets a pair number beyond the last, which bincount's slice leaves out.
+        # An ignored pixel gets a pair number beyond the last, which the slice leaves out.
         ignored = self.classes**2
         pairs = y_true * self.classes + y_pred
         if self.ignore_index is not None:
             pairs = ops.where(y_true == self.ignore_index, ignored, pairs)
-        counts = ops.bincount(pairs, minlength=ignored + 1)[:ignored]
+        counts = ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=ignored + 1)[:ignored]
         self.counts.assign_add(ops.cast(ops.reshape(counts, self.counts.shape), "int32"))
 
     def result(self):
@@ -355,7 +355,7 @@ class MeanIoU(keras.metrics.Metric):
 
     def reset_state(self):
         """Forget all that was seen."""
-        self.counts.assign(ops.zeros_like(self.counts))
+        self.counts.assign(ops.zeros(self.counts.shape, "int32"))
 
     def get_config(self):
         """Return what builds the same metric anew."""

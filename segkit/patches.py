@@ -293,6 +293,8 @@ def _by_unit(unit: np.ndarray, order: np.ndarray, fractions) -> np.ndarray:
 def _subsets(order: np.ndarray, fractions) -> np.ndarray:
     """Deal positions out: the last to test, those before to validation, the rest to train."""
     counts = [max(1, round(f * len(order))) if f else 0 for f in fractions[1:]]
+    if not fractions[0]:
+        counts[0 if fractions[1] else 1] += len(order) - sum(counts)
     while sum(counts) > len(order) - bool(fractions[0]):
         counts[int(np.argmax(counts))] -= 1
     subset = np.zeros(len(order), np.uint8)

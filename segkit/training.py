@@ -193,11 +193,14 @@ def fit(
         callbacks: more Keras callbacks.
         record: whatever else the model's `.json` should say.
         average: keep a running mean of the weights, of which so much stays at each step (0.99, for
-            example), and end with that (Polyak and Juditsky 1992).
+            example), and end with that (Polyak and Juditsky 1992); only without validation,
+            which would keep the weights of one epoch.
 
     Returns:
         One row per epoch: loss, miou, val_loss, val_miou; steps and seconds of training so far.
     """
+    if average is not None and validation is not None:
+        raise ValueError("average: without validation only, which keeps one epoch's weights")
     path, began = Path(path), time.perf_counter()
     folder = path.with_suffix(".run")
     if not resume:
@@ -217,7 +220,7 @@ def fit(
             learning_rate if timed else decay,
             weight_decay=WEIGHT_DECAY,
             use_ema=average is not None,
-            ema_momentum=average or 0.99,
+            ema_momentum=0.99 if average is None else average,
         ),
         loss=loss or default_loss(scheme),
         metrics=[metrics.MeanIoU(len(scheme), scheme.ignore_index)],

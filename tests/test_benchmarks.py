@@ -9,7 +9,7 @@ import pytest
 from conftest import dubai_tree
 from test_scenes import ByColor, scene_of, write
 
-from benchmarks import blending, labels, reference, score, scoreboard, train
+from benchmarks import blending, labels, options, reference, score, scoreboard, train
 from segkit import metrics, models, training
 from segkit.classes import DUBAI
 
@@ -32,7 +32,7 @@ def run(workplace, monkeypatch, *flags):
 
 
 @pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
-@pytest.mark.parametrize("split", list(train.FRACTIONS))
+@pytest.mark.parametrize("split", list(options.FRACTIONS))
 def test_a_run_leaves_a_row_with_every_score(workplace, monkeypatch, split):
     flags = ["--split", split, "--width", "4", "--crop", "64", "--score-at", "0.01"]
     rows, curves = run(workplace, monkeypatch, *flags)
@@ -60,7 +60,7 @@ def test_all_scores_are_those_of_the_library(workplace, monkeypatch):
     assert found["miou (test)"] == pytest.approx(metrics.summary(test, DUBAI)["miou"])
     both = test + training.evaluate(model, patches_h5, "validation")
     assert found["miou, six classes"] == pytest.approx(metrics.summary(both)["miou"])
-    assert found["iou Water"] == pytest.approx(metrics.scores(both)["iou"][4], abs=0.2)
+    assert found["iou Water"] == pytest.approx(metrics.scores(both, DUBAI)["iou"]["Water"])
 
 
 @pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
@@ -75,8 +75,43 @@ def test_the_reference_network_is_the_one_described():
     # class adds 16 and a bias.
     assert model.count_params() == 1_941_105 + 5 * 17
     image = np.random.default_rng(0).uniform(60, 180, (2, 64, 64, 3)).astype(np.float32)
-    stretched = image * 0.5 + 20  # per-image scaling takes contrast and brightness off
+    # Scaling each band of each image takes its own contrast and brightness off.
+    contrast = np.float32([[[[0.5, 0.6, 0.7]]], [[[0.9, 0.8, 1.0]]]])
+    stretched = image * contrast + 20 * contrast
     assert np.allclose(model(image), model(stretched), atol=1e-4)
+
+
+def test_the_reference_loss_is_that_of_segmentation_models():
+    rng = np.random.default_rng(0)
+    truth, answer = rng.integers(0, 6, (2, 8, 8)), rng.dirichlet(np.ones(6), (2, 8, 8))
+    answer, one_hot = answer.astype(np.float32), np.eye(6, dtype=np.float32)[truth]
+    sm = models._segmentation_models()
+    theirs = sm.losses.DiceLoss(class_weights=np.full(6, 1 / 6, np.float32), smooth=1.0)
+    focal = sm.losses.CategoricalFocalLoss()
+    expected = float(theirs(one_hot, answer)) + float(focal(one_hot, answer))
+    found = float(reference.loss(truth, answer))
+    assert found == pytest.approx(expected - (1 - 1 / 6), abs=1e-5)  # a constant apart
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--model deeplabv3plus --stride 2",
+        "--split patch --candidates 4",
+        "--model reference --six",
+        "--model reference --crop 64",
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words, capsys):
+    with pytest.raises(SystemExit):
+        options.read(words.split())
+    assert words.split()[-2].strip("-") in capsys.readouterr().err
+
+
+def test_a_recorded_command_says_what_was_learned():
+    short = options.recipe("python -m benchmarks.train --seed=1 --tta")
+    assert short == options.recipe("python -m benchmarks.train --seed 1 --width 16")
+    assert short["seed"] == 1 and "seed" not in options.recipe("benchmarks.train", ("seed",))
 
 
 def test_a_table_of_other_columns_is_refused(tmp_path):
@@ -95,6 +130,8 @@ ROWS = pd.DataFrame(
         "split": ["tile-part, seed 0", "patch, seed 0", "patch, seed 0"],
         "minutes": [30.0, 4.0, 4.0],
         "seed": 0,
+        "clock": ["cpu", "wall", "cpu"],
+        "command": ["benchmarks.train --dataset dubai", "benchmarks.train", "benchmarks.train"],
         "miou": [0.61234, 0.7, 0.9],
         "miou low (95 %, groups drawn)": [0.5, np.nan, 0.1],
         "miou high": [0.7, np.nan, 0.9],
@@ -117,7 +154,7 @@ def test_the_tables_go_between_the_marks(tmp_path):
     text = "before\n<!-- scoreboard {} -->\nold\n<!-- /scoreboard -->\nafter"
     both = scoreboard.rendered(text.format("everything") + text.format("architectures"), found)
     assert "| images | a | 30 | 0 | 0.61 | 0.50–0.70 | 0.80 |  | 0.50 |" in both
-    assert "| random patches (leaks) | b | 4 | 0 | 0.70 |  |" in both
+    assert "| random patches (leaks) | b | 4 (wall) | 0 | 0.70 |  |" in both
     assert "| a | 1.9 | no | 1,600 | 0.61 | 0.50–0.70 | 0.80 | 0.40 | 0.30 |\n<!--" in both
     assert "old" not in both and both.count("after") == 2
     assert scoreboard.rendered(both, found) == both
@@ -131,8 +168,8 @@ def test_runs_that_differ_in_their_split_alone_share_a_row():
             command,
             "python -m benchmarks.train --split patch --model unet --dataset dubai",
             f"{command} --split tile --width 4",
-            f"{command} --tta",
-            f"{command} --tta --split patch",
+            f"{command} --tta --width 8",
+            f"{command} --width 8 --split patch",
         ],
         "rule": ["tile-part", "patch", "tile", "tile-part", "patch"],
         "model": "unet",
@@ -169,22 +206,29 @@ def test_the_pace_is_when_the_best_of_the_reference_was_reached(tmp_path, monkey
         "rule": ["patch", "patch", "patch", "tile-part"],
         "model": commands,
         "minutes": [30.0, 8.0, 8.0, 30.0],
+        "seed": 0,
+        "clock": "cpu",
         "miou": [0.6, 0.7, 0.9, 0.9],
         "accuracy": 0.8,
     }
     points = {
-        "command": [commands[0], commands[1], commands[1], commands[3]],
-        "minutes": [15.0, 2.0, 4.0, 15.0],
-        "miou": [0.65, 0.5, 0.66, 0.8],
+        "command": [commands[i] for i in (0, 1, 1, 2, 3)],
+        "minutes": [15.0, 2.0, 4.0, 2.0, 15.0],
+        "miou": [0.65, 0.5, 0.66, 0.9, 0.8],
         "accuracy": 0.8,
     }
     pd.DataFrame(points).to_csv(tmp_path / "curves.csv", index=False)
     monkeypatch.setattr(scoreboard, "CURVES", tmp_path / "curves.csv")
     assert scoreboard.pace(pd.DataFrame(rows)).splitlines()[2:] == [
-        "| reference, 30 min | 0.65 | 15.0 |",
-        "| ours, 8 min | 0.70 | 4.0 |",
+        "| reference, 30 min, seed 0 | 0.65 | 15.0 |",
+        "| ours, 8 min, seed 0 | 0.70 | 4.0 |",
     ]
     assert len(scoreboard.pace_figure(pd.DataFrame(rows)).axes[0].lines) == 2
+    twice = pd.concat([pd.DataFrame(rows)] * 2)
+    with pytest.raises(ValueError, match="twice"):
+        scoreboard.pace(twice)
+    with pytest.raises(ValueError, match="clocks"):
+        scoreboard.pace(pd.DataFrame(rows).assign(clock=["cpu", "wall", "cpu", "cpu"]))
 
 
 def test_a_trial_says_what_it_did_differently_from_the_first():
@@ -193,9 +237,8 @@ def test_a_trial_says_what_it_did_differently_from_the_first():
         "command": [command, command.replace("2", "1"), f"{command} --average 0.99"],
         "minutes": 4.0,
         "images_seen": 1000,
-        "miou": [0.5, 0.4, 0.6],
-        "miou, turned and flipped": [0.5, 0.4, np.nan],
-        "accuracy": 0.8,
+        "miou (validation)": [0.5, 0.4, 0.6],
+        "miou (test)": [0.3, 0.2, 0.1],
     }
     table = scoreboard.trials(pd.DataFrame(rows)).splitlines()[2:]
     assert [row.split(" | ")[0] for row in table] == [
@@ -203,7 +246,7 @@ def test_a_trial_says_what_it_did_differently_from_the_first():
         "| nothing: the recipe of these trials",
         "| stride 1",
     ]
-    assert table[0].endswith("| 4 | 1,000 | 0.60 |  | 0.80 |")
+    assert table[0].endswith("| 4 | 1,000 | 0.600 | 0.100 |")
 
 
 def test_a_label_looks_wrong_where_another_class_is_as_likely_as_it_usually_is():

@@ -139,6 +139,12 @@ for path in home.glob("*.keras"):
     model = keras.models.load_model(path)
     assert [w.shape for w in rebuilt.weights] == [w.shape for w in model.weights]
     np.save(path.with_suffix(".npy"), model.predict(np.load(home / "image.npy"), verbose=0))
+from segkit import losses, metrics
+model = models.unet(6, 4)
+model.compile("sgd", losses.dice, metrics=[metrics.MeanIoU(6, 5)])
+mask = np.zeros((1, 64, 96), np.uint8)
+history = model.fit(np.load(home / "image.npy"), mask, verbose=0).history
+assert 0 <= history["miou"][0] <= 1
 """
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)

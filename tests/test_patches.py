@@ -166,6 +166,21 @@ def test_a_split_with_a_leak_is_refused(patches_h5, by, tmp_path):
         patches.members(path, "train", by)
 
 
+@pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
+@pytest.mark.parametrize("by", ["patch", "tile-part", "tile"])
+def test_another_seed_is_another_split(patches_h5, by):
+    held_out = []
+    for seed in range(4):
+        patches.split(patches_h5, by=by, seed=seed)
+        held_out.append(tuple(patches.members(patches_h5, "test", by)))
+    assert len(set(held_out)) > 1
+
+
+def test_a_share_of_zero_stays_empty():
+    assert np.bincount(patches._subsets(np.arange(5), (0, 0.5, 0.5))).tolist() == [0, 3, 2]
+    assert np.bincount(patches._subsets(np.arange(5), (0.5, 0, 0.5))).tolist() == [3, 0, 2]
+
+
 def test_the_rule_and_the_seed_are_kept(patches_h5, tmp_path):
     path = tmp_path / "p.h5"
     path.write_bytes(patches_h5.read_bytes())

@@ -88,6 +88,11 @@ class Weights(keras.callbacks.Callback):
         self.seen.append(np.array(self.model.trainable_weights[0]))
 
 
+def test_a_running_mean_and_the_best_epoch_exclude_each_other(data, tmp_path):
+    with pytest.raises(ValueError, match="without validation"):
+        training.fit(models.unet(6, 4), *data, DUBAI, tmp_path / "m.keras", 1, 1, average=0.5)
+
+
 def test_a_running_mean_of_the_weights_is_what_is_kept(data, tmp_path):
     model, seen = models.unet(6, width=4, depth=2), Weights()
     plan = {"epochs": 1, "steps": 3, "callbacks": [seen], "average": 0.5}

@@ -1,0 +1,67 @@
+"""The options of a recorded run: read by the runner, compared by the tables."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+#: The splits, and the shares of training, validation and test. 80/20 is what courses use.
+FRACTIONS = {
+    "patch": (0.8, 0.0, 0.2),
+    "tile-part": (0.7, 0.15, 0.15),
+    "tile": (0.7, 0.15, 0.15),
+}
+MODELS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet", "reference")
+#: Options that change nothing in what is learned.
+ASIDE = ("results", "score_at", "tta")
+
+
+def parser(description: str = "") -> argparse.ArgumentParser:
+    """Return the parser of `python -m benchmarks.train`."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--dataset", default="sample")
+    made.add_argument("--model", default="unet", choices=MODELS)
+    made.add_argument("--width", type=int, default=16, help="filters of a U-Net's first block")
+    made.add_argument("--split", default="tile-part", choices=list(FRACTIONS))
+    made.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
+    made.add_argument("--clock", default="wall", choices=("wall", "cpu"))
+    made.add_argument("--stride", type=int, default=1, help="pixels that a U-Net gathers first")
+    made.add_argument("--dice", type=float, default=0.5, help="weight of Dice in the loss")
+    made.add_argument("--average", type=float, help="share of the running mean of the weights")
+    made.add_argument("--candidates", type=int, default=1, help="windows to choose a crop from")
+    made.add_argument("--crop", type=int, default=128, help="pixels of a training crop")
+    made.add_argument("--batch-size", type=int, default=16)
+    made.add_argument("--learning-rate", type=float, default=1e-3)
+    made.add_argument("--six", action="store_true", help="learn Unlabeled as a sixth class")
+    made.add_argument("--tta", action="store_true", help="score with test-time augmentation, too")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument(
+        "--score-at", type=float, nargs="*", default=[], help="minutes at which to score, too"
+    )
+    made.add_argument("--results", type=Path, default=RESULTS)
+    return made
+
+
+def read(words: list[str] | None = None, description: str = "") -> argparse.Namespace:
+    """Read a command line; refuse what the chosen model or split would pass over in silence."""
+    reader = parser(description)
+    found = reader.parse_args(words)
+    if found.stride != 1 and found.model != "unet":
+        reader.error("--stride is for --model unet")
+    if found.candidates != 1 and found.split == "patch":
+        reader.error("--candidates draws windows from whole tiles: not with --split patch")
+    own = ("crop", "batch_size", "learning_rate", "dice", "average", "candidates", "six")
+    if found.model == "reference":
+        changed = [name for name in own if getattr(found, name) != reader.get_default(name)]
+        if changed:
+            reader.error(f"the reference recipe is fixed: without {', '.join(changed)}")
+    return found
+
+
+def recipe(command: str, without: tuple[str, ...] = ()) -> dict:
+    """Return the options of a recorded command that decide what is learned, defaults too."""
+    words = shlex.split(command)
+    found = vars(parser().parse_args(words[words.index("benchmarks.train") + 1 :]))
+    return {name: value for name, value in found.items() if name not in (*ASIDE, *without)}
