@@ -1,6 +1,6 @@
 """Say how many pixels of the recorded labels look wrong, by a network that never saw them.
 
-    python -m benchmarks.labels --model work/benchmarks/dubai/unet-16-tile-part-256-False-0.keras
+    python -m benchmarks.labels --model work/benchmarks/dubai/unet-….keras
 
 Confident learning (Northcutt et al., 2021, https://doi.org/10.1613/jair.1.12125): a pixel labeled A
 looks wrong where the network gives another class B at least the probability that it gives B on
@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import score, train
-from benchmarks.options import FRACTIONS
+from benchmarks.options import FRACTIONS, RESULTS
 from segkit import __version__, metrics, store, training
 from segkit.classes import ClassScheme
 
-RESULTS = Path(__file__).parent / "results" / "labels.csv"
 NEAR = 3  # pixels
 
 
@@ -106,7 +105,7 @@ def main() -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "command": f"python -m benchmarks.labels {shlex.join(sys.argv[1:])}",
     }
-    found.rename_axis("label").assign(**told).to_csv(RESULTS)
+    found.rename_axis("label").assign(**told).to_csv(RESULTS / "labels.csv")
     print(found.to_string())
 
 

@@ -86,7 +86,8 @@ def grid(
         for j, array in enumerate(row):
             show(axes[i, j], array, scheme)
         if labels:
-            axes[i, 0].set_title(labels[i], loc="left", fontsize=8, x=0, y=-0.12)
+            below = {"xytext": (0, -3), "textcoords": "offset points", "va": "top"}
+            axes[i, 0].annotate(labels[i], (0, 0), xycoords="axes fraction", fontsize=8, **below)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, fontsize=10)
     if scheme:

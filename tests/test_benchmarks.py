@@ -261,6 +261,14 @@ def test_a_label_looks_wrong_where_another_class_is_as_likely_as_it_usually_is()
     assert labels.suspects(mask, absent, usual).tolist() == [[False, True, False, False]]
 
 
+def test_the_labels_that_look_wrong_make_a_table(tmp_path, monkeypatch):
+    counts = {"away": 2000, "share away": 0.1234, "near a border": 10, "share near a border": 0.5}
+    pd.DataFrame({"label": ["Road"], **counts}).to_csv(tmp_path / "labels.csv", index=False)
+    monkeypatch.setattr(scoreboard, "LABELS", tmp_path / "labels.csv")
+    table = scoreboard.labels(None).splitlines()
+    assert table[2] == "| Road | 2,000 | 12.3% | 10 | 50.0% |"
+
+
 def test_suspect_labels_are_counted_by_class_and_place():
     mask = np.repeat(np.array([[0, 1]], np.uint8), 8, axis=1).repeat(4, axis=0)
     answer = np.eye(6)[mask] * 0.9
