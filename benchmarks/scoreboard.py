@@ -149,13 +149,13 @@ def progress(found: pd.DataFrame) -> dict[str, pd.DataFrame]:
     curves, chosen = pd.read_csv(CURVES), found[found["rule"] == "patch"]
     ours_six = chosen["model"].str.contains("six") & ~chosen["model"].str.startswith("reference")
     chosen = chosen[~ours_six]
-    if chosen["clock"].nunique() > 1 or chosen["command"].duplicated().any():
-        raise ValueError("runs with different clocks, or one run twice, on random patches")
+    names = chosen["model"] + chosen["minutes"].map(", {:g} min".format)
+    names += chosen["seed"].map(", seed {}".format)
+    if chosen["clock"].nunique() > 1 or names.duplicated().any():
+        raise ValueError("random patches: different clocks, or one name twice")
     last = chosen[["command", "minutes", "miou", "accuracy"]]
     curves = curves.loc[curves["command"].isin(last["command"]), list(last)]
     points = pd.concat([curves, last]).sort_values("minutes").groupby("command")
-    names = chosen["model"] + chosen["minutes"].map(", {:g} min".format)
-    names += chosen["seed"].map(", seed {}".format)
     return {
         name: points.get_group(command)
         for name, command in zip(names, chosen["command"], strict=True)
@@ -271,7 +271,7 @@ def figure(found: pd.DataFrame) -> Figure:
     labels = found["model"] + ", " + minutes + ", seed " + found["seed"].astype(str)
     shown = found.set_index(labels)[["miou", *INTERVAL, "held_out"]]
     shown.columns = ["score", "low", "high", "group"]
-    return plots.intervals(shown, "mean IoU over five classes, 95 % interval over tiles")
+    return plots.intervals(shown, "mean IoU over five classes, 95 % interval over groups")
 
 
 def main() -> None:

@@ -26,7 +26,6 @@ import keras
 
 from benchmarks import options as given
 from benchmarks import reference, score, scoreboard
-from benchmarks.options import FRACTIONS
 from segkit import __version__, datasets, models, patches, pipeline, store, training
 from segkit.files import work_root
 
@@ -91,7 +90,7 @@ def data(dataset: str, split: str) -> tuple[Path, Path]:
         store.build(datasets.find(dataset), tiles_h5)
     if not patches_h5.exists():
         patches.cut(tiles_h5, patches_h5, edges=edges)
-    patches.split(patches_h5, by=split, fractions=FRACTIONS[split])
+    patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
     return tiles_h5, patches_h5
 
 

@@ -108,6 +108,11 @@ def test_an_option_that_would_do_nothing_is_refused(words, capsys):
     assert words.split()[-2].strip("-") in capsys.readouterr().err
 
 
+def test_every_choice_of_the_command_line_exists():
+    assert set(options.MODELS) == set(train.MODELS)
+    assert all(options.read(["--clock", clock]) for clock in train.CLOCKS)
+
+
 def test_a_recorded_command_says_what_was_learned():
     short = options.recipe("python -m benchmarks.train --seed=1 --tta")
     assert short == options.recipe("python -m benchmarks.train --seed 1 --width 16")
