@@ -1,7 +1,11 @@
 # Pixels to Maps. `make course` makes the map, `make lab` opens the notebooks, `make test` checks all.
-PYTHON ?= $(shell for v in 3.12 3.13 3.11; do if python$$v -c '' >/dev/null 2>&1; then echo python$$v; exit; fi; done; echo python3)
+# An archive made by `make archive` carries all packages, for one Python, and weights: nothing is
+# downloaded then.
+PYTHON ?= $(shell cat wheels/python 2> /dev/null || { for v in 3.12 3.13 3.11; do \
+ if python$$v -c '' > /dev/null 2>&1; then echo python$$v; exit; fi; done; echo python3; })
 BIN := .venv/bin
-# An archive made by `make archive` carries all packages and weights: nothing is downloaded then.
+# A virtual environment knows its own place: in a folder that was moved it is set up anew.
+$(shell test "$$(cat .venv/ready 2> /dev/null)" = "$(CURDIR)" || rm -f .venv/ready)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
  $(if $(wildcard wheels),--no-index --find-links wheels)
 ifneq ($(wildcard weights),)
@@ -9,7 +13,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab test colab outputs times exercises scoreboard publish archive pin clean help
+.PHONY: course lab lint test colab outputs times exercises scoreboard publish archive pin clean help
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -21,13 +25,15 @@ course: .venv/ready
 lab: .venv/ready
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(FLAGS)
 
-## make test     lint, all tests, and every notebook from start to end, with trainings of seconds;
-##               with trainings as learners run them: make test PROFILE=quick
-PROFILE ?= smoke
-test: .venv/ready
+lint: .venv/ready
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/codespell
+
+## make test     lint, all tests, and every notebook from start to end, with trainings of seconds;
+##               with trainings as learners run them: make test PROFILE=quick
+PROFILE ?= smoke
+test: lint
 	@work=$$(mktemp -d); trap 'exit 130' INT TERM; trap 'kill $$tests 2> /dev/null; rm -rf "$$work"' EXIT; \
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP; \
 	 { $(BIN)/python -m pytest tests --ignore=tests/browser/test_lab.py > "$$work/tests.log" 2>&1; \
@@ -61,7 +67,8 @@ exercises: .venv/ready
 scoreboard: .venv/ready
 	@$(BIN)/python -m benchmarks.scoreboard
 
-## make publish REPO=owner/name   the public address, in notebooks, README and CITATION.cff
+## make publish REPO=owner/name   the public address, in notebooks, README and CITATION.cff;
+##               make publish REPO=none takes it out
 publish: .venv/ready
 	@$(BIN)/python -m tools.publish "$(or $(REPO),$(error which repository? make publish REPO=owner/name))"
 
@@ -69,19 +76,25 @@ publish: .venv/ready
 archive: .venv/ready
 	@$(BIN)/python -m tools.archive
 
-## make pin      write requirements.txt anew from pyproject.toml (needs uv)
+## make pin      write requirements.txt anew from pyproject.toml (needs uv: pip install uv);
+##               the newest TensorFlow comes first, the others as new as it lets them be
+PIN := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+ --no-emit-index-url --upgrade
 pin:
-	@uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
-	 --no-header --no-annotate --no-emit-index-url --upgrade -o requirements.txt
+	@echo tensorflow | $(PIN) --no-deps - | $(PIN) --constraints /dev/stdin --group dev pyproject.toml \
+	 -o requirements.txt
+	@pinned=$$(grep '^tensorflow==' requirements.txt) && \
+	 sed -i.old "s/tensorflow\[and-cuda\]==[0-9.]*/tensorflow[and-cuda]$${pinned#tensorflow}/" README.md && \
+	 rm README.md.old
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	 "Python %d.%d found; this course needs 3.11 to 3.13: make PYTHON=python3.12 …" % v)'
-	@echo "Setting up .venv (once; about 3 GB, some minutes) …"
-	@$(PYTHON) -m venv .venv
+	@echo "Setting up .venv (once; some minutes) …"
+	@$(PYTHON) -m venv --clear .venv
 	@$(PIP) -r requirements.txt
-	@$(PIP) -e .
-	@touch $@
+	@$(PIP) --no-build-isolation -e .
+	@echo "$(CURDIR)" > $@
 
 ## make clean    remove what the course made, and .venv
 clean:

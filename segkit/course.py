@@ -21,6 +21,8 @@ from segkit.files import REPOSITORY, work_root
 
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
+#: The split that the notebooks train and test on.
+SPLIT = "tile-part"
 #: How long a training that catches up takes, for each profile.
 PATIENCE = {
     "smoke": "seconds, for a network that has learned next to nothing",
@@ -143,7 +145,10 @@ def check() -> pd.DataFrame:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     free, gpu = shutil.disk_usage(workspace()).free / 1e9, "tensorflow" not in missing and _gpu()
     try:
-        data, data_step = f"{len(datasets.find(dataset_name()).tiles)} tiles", ""
+        found = datasets.find(dataset_name())
+        bands = datasets.read_image(found.tiles[0].image).shape[-1]
+        data = f"{len(found.tiles)} tiles of {bands} bands"
+        data_step = "" if bands == 3 else "the notebooks take three bands: keep red, green, blue"
     except (datasets.DatasetNotFound, datasets.DatasetError) as error:
         data, data_step = "not found", str(error)
     rows = {
@@ -171,6 +176,8 @@ def catch_up(artifact: str) -> Path:
     if not path.exists():
         print(f"{artifact} is not there yet: making it (an earlier notebook tells how)")
         MAKERS[artifact](path)
+    elif artifact == "patches.h5" and SPLIT not in patches.splits(path):
+        patches.split(path, by=SPLIT)  # notebook 02 was left between cutting and splitting
     return path
 
 
@@ -180,7 +187,7 @@ def _tiles(path: Path) -> None:
 
 def _patches(path: Path) -> None:
     patches.cut(catch_up("tiles.h5"), path)
-    patches.split(path, by="tile-part")
+    patches.split(path, by=SPLIT)
 
 
 def _unet(path: Path) -> None:

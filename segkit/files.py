@@ -15,23 +15,23 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def data_root() -> Path:
     """Return the folder of downloaded data: `SEGKIT_DATA`, or `data/` of the course."""
-    return _folder("SEGKIT_DATA", "data")
+    return folder("SEGKIT_DATA", "data")
 
 
 def work_root() -> Path:
     """Return the folder of all that the course makes: `SEGKIT_WORK`, or `work/` of the course."""
-    return _folder("SEGKIT_WORK", "work")
+    return folder("SEGKIT_WORK", "work")
 
 
 def cache_root() -> Path:
     """Return the folder of what is downloaded on the way: `SEGKIT_CACHE`, or the user's cache."""
-    return Path(os.environ.get("SEGKIT_CACHE") or pooch.os_cache("segkit")).expanduser()
+    return folder("SEGKIT_CACHE", pooch.os_cache("segkit"))
 
 
-def _folder(variable: str, name: str) -> Path:
-    """Return the folder that a variable names, or `name`; relative paths start at the course."""
+def folder(variable: str, default: str | Path) -> Path:
+    """Return the folder that a variable names, or `default`; relative paths start at the course."""
     home = REPOSITORY if (REPOSITORY / "pyproject.toml").exists() else Path.cwd()
-    return (home / Path(os.environ.get(variable) or name).expanduser()).resolve()
+    return (home / Path(os.environ.get(variable) or default).expanduser()).resolve()
 
 
 def shown(path: str | Path) -> str:

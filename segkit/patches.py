@@ -303,6 +303,12 @@ def _subsets(order: np.ndarray, fractions) -> np.ndarray:
     return subset
 
 
+def splits(patches_h5: str | Path) -> list[str]:
+    """Return the names of the splits that were made."""
+    with store.opened(patches_h5, FORMAT) as file:
+        return list(file.get("splits", ()))
+
+
 def members(patches_h5: str | Path, subset: str, by: str = "tile-part") -> np.ndarray:
     """Return the positions (int64) of a subset's patches.
 

@@ -10,6 +10,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -56,7 +57,8 @@ def setup(seed: int = 0, precision: str = "auto") -> Device:
     gpus = tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+        with suppress(RuntimeError):  # in use already, so it grows already, or never will
+            tf.config.experimental.set_memory_growth(gpu, True)
     if precision == "auto":
         modern = details.get("compute_capability", (0, 0)) >= (8, 0)
         precision = ("mixed_bfloat16" if modern else "mixed_float16") if gpus else "float32"

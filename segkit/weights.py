@@ -3,7 +3,6 @@
 Taught in notebook 04.
 """
 
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 import pooch
 import requests
 
-from segkit.files import cache_root, progress
+from segkit.files import cache_root, folder, progress
 
 #: A download is given up when fewer than LEAST_BYTES arrive in TIMEOUT_S seconds.
 TIMEOUT_S, LEAST_BYTES = 10.0, 100_000
@@ -69,7 +68,7 @@ SOURCES = {
 
 def cache() -> Path:
     """Return the folder of downloaded weights: `SEGKIT_WEIGHTS`, or the user's cache."""
-    return Path(os.environ.get("SEGKIT_WEIGHTS") or cache_root()).expanduser()
+    return folder("SEGKIT_WEIGHTS", cache_root())
 
 
 def imagenet(encoder: str) -> Path:

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from segkit import colab, course, training
+from segkit import colab, course, patches, training
 from tools import publish
 from tools.colab import COLAB_HAS, ROOT, needs, run, variables
 
@@ -148,6 +148,16 @@ def test_a_training_that_catches_up_says_how_long_it_takes(tmp_path, monkeypatch
     made = ["models/unet.keras", "tiles.h5", "patches.h5", "training"]
     assert [line.split()[0] for line in lines] == made
     assert lines[-1] == "training unet: 3 epochs of 60 steps, some minutes on a CPU"
+
+
+def test_patches_that_were_cut_and_not_split_are_split(tree, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGKIT_DATA", str(tree))
+    monkeypatch.setenv("SEGKIT_DATASET", "dubai")
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
+    cut = patches.cut(course.catch_up("tiles.h5"), course.workspace() / "patches.h5", size=32)
+    assert patches.splits(cut) == []
+    assert course.catch_up("patches.h5") == cut
+    assert patches.splits(cut) == ["tile-part"] and len(patches.members(cut, "test"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """Publishing writes the address everywhere, any number of times; the archive carries all."""
 
 import json
+import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -67,7 +69,9 @@ def test_the_set_up_cell_is_short(repository):
     assert len([line for line in lines if line.strip()]) <= SET_UP_LINES
 
 
-@pytest.mark.parametrize("name", ["name", "https://github.com/owner/name", "owner/name/", "a b/c"])
+@pytest.mark.parametrize(
+    "name", ["name", "https://github.com/owner/name", "owner/name/", "a b/c", "a/b.git"]
+)
 def test_a_name_that_is_none_is_refused(name, copied):
     with pytest.raises(ValueError, match="owner/name"):
         publish.publish(name, copied)
@@ -89,17 +93,50 @@ def wheel(tmp_path):
     return folder
 
 
-def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkeypatch):
-    weights = next(iter(archive.weights.SOURCES.values()))[0].file
-    monkeypatch.setenv("SEGKIT_WEIGHTS", str(tmp_path))
-    (tmp_path / weights).write_text("weights", encoding="utf-8")
+def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkeypatch, capsys):
+    def imagenet(encoder):
+        if encoder != "resnet50":
+            raise archive.weights.WeightsNotFound("no network")
+        (tmp_path / "resnet.h5").write_text("weights", encoding="utf-8")
+        return tmp_path / "resnet.h5"
+
+    monkeypatch.setattr(archive.weights, "imagenet", imagenet)
     options = ["--no-index", "--find-links", str(wheel)]
     target = archive.archive(tmp_path / "a.tar", tmp_path / "wanted.txt", options)
     subprocess.run(["tar", "-xf", target], cwd=tmp_path, check=True)
     folder = tmp_path / archive.NAME
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    assert {"segkit/course.py", "data/README.md", f"weights/{weights}"} <= found
+    assert {"segkit/course.py", "data/README.md", "weights/resnet.h5"} <= found
+    assert "without efficientnetb4" in capsys.readouterr().out
     assert "wheels/little-1.0-py3-none-any.whl" in found
     assert not {path.split("/")[0] for path in found} & {".git", ".venv", "work"}
     dry = subprocess.run(["make", "-n", "course"], cwd=folder, capture_output=True, text=True)
     assert "--no-deps --no-index --find-links wheels -r requirements.txt" in dry.stdout, dry.stderr
+    assert f"python{sys.version_info.major}.{sys.version_info.minor} -m venv --clear" in dry.stdout
+
+
+def test_what_was_made_does_not_go_along(tmp_path, monkeypatch):
+    root = archive.copy_course(tmp_path / "course")
+    monkeypatch.setattr(archive, "ROOT", root)
+    monkeypatch.setenv("SEGKIT_WORK", str(root / "results"))
+    for made in ("results/tiles.h5", "my_env/pyvenv.cfg", ".ruff_cache/x", "kept/x"):
+        (root / made).parent.mkdir()
+        (root / made).touch()
+    copied = archive.copy_course(root / "results" / "copy")
+    assert {path.name for path in copied.iterdir()} == {path.name for path in root.iterdir()} - {
+        "results",
+        "my_env",
+        ".ruff_cache",
+    }
+
+
+def test_a_folder_that_was_moved_is_set_up_anew(tmp_path):
+    shutil.copy(archive.ROOT / "Makefile", tmp_path)
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    ready = tmp_path / ".venv" / "ready"
+    ready.parent.mkdir()
+    for place, stays in ((tmp_path, True), (tmp_path / "before", False)):
+        ready.write_text(f"{place}\n", encoding="utf-8")
+        subprocess.run(["make", "--dry-run", "lab"], cwd=tmp_path, check=True, capture_output=True)
+        assert ready.exists() == stays

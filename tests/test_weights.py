@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from segkit import weights
+from segkit import files, weights
 
 GOOD = bytes(range(256)) * 2000
 SHA = "sha256:" + hashlib.sha256(GOOD).hexdigest()
@@ -158,3 +158,9 @@ def test_an_inflated_kernel_answers_alike_to_gray():
     np.testing.assert_array_equal(weights.inflate(kernel, 3), kernel)
     six = weights.inflate(kernel, 6)
     np.testing.assert_allclose(six.sum(axis=2), kernel.sum(axis=2))
+
+
+def test_a_relative_folder_of_weights_starts_at_the_course(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGKIT_WEIGHTS", "weights")
+    assert weights.cache() == files.REPOSITORY / "weights"

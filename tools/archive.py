@@ -3,8 +3,8 @@
     make archive                 (or: python -m tools.archive)
 
 It holds the course, all packages at their pinned versions for this kind of machine and this Python,
-and the pretrained weights that lie in the cache of this machine. There:
-`tar -xf pixels-to-maps.tar && cd pixels-to-maps && make course PYTHON=python3.x`.
+and the pretrained weights, downloaded if they are not in the cache of this machine yet. There:
+`tar -xf pixels-to-maps.tar && cd pixels-to-maps && make course`.
 """
 
 import argparse
@@ -33,7 +33,13 @@ def copy_course(folder: Path) -> Path:
 def _left_out(folder: str, names: list[str]) -> set[str]:
     if Path(folder) == ROOT / "data":
         return set(names) - KEPT_OF_DATA
-    return {name for name in names if name in LEFT_OUT or name.endswith(("_cache", ".egg-info"))}
+    return {name for name in names if _is_left_out(Path(folder) / name)}
+
+
+def _is_left_out(path: Path) -> bool:
+    """Return whether a file or folder was downloaded or made, a virtual environment included."""
+    known = path.name in LEFT_OUT or path.name.endswith(("_cache", ".egg-info"))
+    return known or path == files.work_root() or (path / "pyvenv.cfg").exists()
 
 
 def download(folder: Path, requirements: Path, options: Sequence[str]) -> None:
@@ -58,10 +64,14 @@ def archive(target: Path, requirements: Path, options: Sequence[str] = ()) -> Pa
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch, files.whole(target) as part:
         folder = copy_course(Path(scratch) / NAME)
         download(folder / "wheels", requirements, options)
-        for source in (source for sources in weights.SOURCES.values() for source in sources):
-            if (found := weights.cache() / source.file).exists():
-                (folder / "weights").mkdir(exist_ok=True)
-                shutil.copy(found, folder / "weights")
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        (folder / "wheels" / "python").write_text(version, encoding="utf-8")  # for the Makefile
+        (folder / "weights").mkdir()
+        for encoder in weights.SOURCES:
+            try:
+                shutil.copy(weights.imagenet(encoder), folder / "weights")
+            except weights.WeightsNotFound as error:
+                print(f"without {encoder}, which will start from random weights there: {error}")
         with tarfile.open(part, "w") as tar:
             tar.add(folder, NAME)
     return target

@@ -1,6 +1,7 @@
 """Write the course's public address wherever a reader needs it.
 
     make publish REPO=owner/name     (or: python -m tools.publish owner/name)
+    make publish REPO=none           take the address out again
     python -m tools.publish          the same again, with the address that is there, or with none
 
 Each notebook gets its set-up cell and, once there is an address, an "Open in Colab" button; the
@@ -115,7 +116,7 @@ def publish(repository: str | None, root: Path = ROOT) -> list[str]:
     Raises:
         ValueError: the name is not owner/name.
     """
-    if repository and not NAME.fullmatch(repository):
+    if repository and (not NAME.fullmatch(repository) or repository.endswith(".git")):
         raise ValueError(f"{repository!r}: give the repository as owner/name")
     texts = {
         root / "README.md": lambda text: readme(text, repository),
@@ -141,9 +142,9 @@ def _json(notebook: dict) -> str:
 def main() -> None:
     """Write the address that is given, or the present one again."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("repository", nargs="?", help='owner/name on GitHub; "" takes it out')
+    parser.add_argument("repository", nargs="?", help="owner/name on GitHub; none takes it out")
     given = parser.parse_args().repository
-    repository = current() if given is None else given or None
+    repository = current() if given is None else None if given == "none" else given
     changed = publish(repository)
     print(f"{repository or 'no address'}: {len(changed)} files changed", *changed, sep="\n  ")
 
