@@ -93,18 +93,18 @@ REPAIRS = {
         },
     ),
     "held_out": (
-        "held_out = rng.permutation(len(places)) < len(places) // 5",
+        "held_out = rng.permutation(len(place_names)) < len(place_names) // 5",
         [
-            "held_out = np.isin(places, rng.choice(np.unique(places), 2, replace=False))",
-            "held_out = np.isin(places, sorted(set(places))[-2:])",
+            "held_out = np.isin(place_names, rng.choice(np.unique(place_names), 2, replace=False))",
+            "held_out = np.isin(place_names, sorted(set(place_names))[-2:])",
         ],
         {
-            "held_out = np.argsort(np.argsort(places)) < len(places) // 5 + 4": "cut in two",
-            "held_out = np.isin(places, np.unique(places)[: len(places) // 5])": "on one side",
-            "held_out = rng.permutation(len(np.unique(places))) < 2": "one for each",
-            "held_out = np.isin(places, rng.permutation(np.unique(places))[:5])": "50%",
-            "held_out = np.isin(places, np.roll(np.unique(places), next(now))[:2])": "two ways",
-            "return np.isin(places, np.unique(places)[:2])": 'neither "train" nor "test"',
+            "held_out = np.argsort(np.argsort(place_names)) < len(place_names) // 5 + 4": "cut in two",
+            "held_out = np.isin(place_names, np.unique(place_names)[: len(place_names) // 5])": "on one side",
+            "held_out = rng.permutation(len(np.unique(place_names))) < 2": "one for each",
+            "held_out = np.isin(place_names, rng.permutation(np.unique(place_names))[:5])": "50%",
+            "held_out = np.isin(place_names, np.roll(np.unique(place_names), next(now))[:2])": "two ways",
+            "return np.isin(place_names, np.unique(place_names)[:2])": 'neither "train" nor "test"',
         },
     ),
     "placed_map": (
