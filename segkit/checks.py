@@ -21,6 +21,7 @@ of the mistakes is the fault as planted. `tests/test_checks.py` holds each check
 """
 
 import functools
+import inspect
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -60,24 +61,27 @@ def check(todo: str, right: str) -> Callable:
     """Turn a function that raises `Wrong` at a wrong answer into one that returns a verdict.
 
     Args:
-        todo: what is asked for; said while the answer is None, and if it breaks the check off.
+        todo: what is asked for; said while a value is missing, and if it breaks the check off.
         right: said of a right answer.
     """
 
     def wrap(judge: Callable) -> Callable:
+        name, *_ = inspect.signature(judge).parameters
+
         @functools.wraps(judge)
-        def checked(answer=None, *given) -> Verdict:
-            if answer is None:
-                return Verdict(False, todo)
+        def checked(answer=None, *given, **named) -> Verdict:
+            answer = named.pop(name, answer)
             try:
+                if _unset(answer):
+                    return Verdict(False, todo)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    judge(answer, *given)
+                    judge(answer, *given, **named)
             except Wrong as wrong:
                 return Verdict(False, str(wrong))
-            except Exception as error:  # whatever a learner's code can raise
-                stopped = f"This stops with `{type(error).__name__}: {error}`."
-                return Verdict(False, f"{stopped} {todo}")
+            except (Exception, SystemExit) as error:  # whatever a learner's code can raise
+                stopped = _quoted(f"{type(error).__name__}: {error}")
+                return Verdict(False, f"This stops with {stopped}. {todo}")
             return Verdict(True, right)
 
         return checked
@@ -85,19 +89,40 @@ def check(todo: str, right: str) -> Callable:
     return wrap
 
 
-def _numbers(answer, count: int) -> list[float]:
-    """Return so many numbers, from a number or anything that holds them."""
-    found = np.asarray(answer, float).ravel().tolist()
-    if len(found) != count:
-        raise Wrong(f"Numbers asked for: {count}. Numbers found here: {len(found)}.")
+def _unset(value) -> bool:
+    """Return whether a value, or a part of it, is still to be filled in: None or `...`."""
+    if isinstance(value, tuple | list):
+        return any(map(_unset, value))
+    return value is None or value is ...
+
+
+def _quoted(text: str) -> str:
+    """Return the first line of a text, as Markdown shows code."""
+    line = text.strip().split("\n")[0].replace("`", "’")
+    return f"`{line:.120}`"
+
+
+def _numbers(answer, *counts: int) -> list[float]:
+    """Return numbers from a number or anything that holds them: as many as one of the counts."""
+    try:
+        found = np.asarray(answer, float).ravel().tolist()
+    except (TypeError, ValueError):
+        said = f"Numbers asked for: {counts[0]}, plain ones, such as 0.5."
+        raise Wrong(f"{said} Found here: {_quoted(repr(answer))}.") from None
+    if len(found) not in counts:
+        raise Wrong(f"Numbers asked for: {counts[0]}. Numbers found here: {len(found)}.")
     return found
 
 
 def _by_key(answer, keys: tuple) -> list:
     """Return the values of a dictionary, in the order of the keys that it should have."""
+    if hasattr(answer, "to_dict"):  # a Series of pandas
+        answer = answer.to_dict()
     if not isinstance(answer, dict):
         raise Wrong(f"This is a {type(answer).__name__}: make a dictionary with {keys} as keys.")
-    if missing := [key for key in keys if key not in answer]:
+    if set(map(str, keys)) & (set(answer) - set(keys)):
+        raise Wrong(f'The keys are in quotes here: write {keys[0]}, not "{keys[0]}".')
+    if missing := [key for key in keys if _unset(answer.get(key))]:
         raise Wrong(f"No value yet for {', '.join(map(str, missing))}.")
     return [answer[key] for key in keys]
 
@@ -107,13 +132,16 @@ def _near(found, expected, tolerance: float = 0.006) -> bool:
     return np.allclose(found, expected, rtol=0, atol=tolerance)
 
 
-def _call(function, *given):
-    """Call a learner's function."""
+def _call(function, *given, parts: int = 1):
+    """Return what a learner's function returns: one array, or so many parts (0: whatever it is)."""
     if not callable(function):
         raise Wrong("Give the check the function itself, without parentheses.")
-    found = function(*given)
-    if found is None:
-        raise Wrong(f"`{function.__name__}` returns nothing: does it end with `return …`?")
+    name, found = getattr(function, "__name__", "your function"), function(*given)
+    if parts and found is None:
+        raise Wrong(f"`{name}` returns nothing: does it end with `return …`?")
+    several = isinstance(found, tuple | list) and len(found) < 4  # a long list can be an array
+    if parts and parts != (count := len(found) if several else 1):
+        raise Wrong(f"`{name}` should return {parts} array(s). It returns {count}.")
     return found
 
 
@@ -295,7 +323,7 @@ def halved_mask(half_size):
     rows, columns = np.mgrid[:13, :18]
     mask = np.where((columns % 7 < 3) ^ (rows < 5), 1, 3).astype(np.uint8)
     image = np.stack([rows * 15, columns * 10, rows + columns], axis=-1).astype(np.uint8)
-    small_image, small = (np.asarray(part) for part in _call(half_size, image, mask.copy()))
+    small_image, small = map(np.asarray, _call(half_size, image, mask.copy(), parts=2))
     if small.shape == (9, 6):
         raise Wrong("Height and width have changed places: PIL's sizes are (width, height).")
     if small.shape != (6, 9) or small_image.shape != (6, 9, 3):
@@ -576,7 +604,7 @@ def placed_map(write_map):
         scene_tif, map_tif = Path(folder) / "scene.tif", Path(folder) / "map.tif"
         with rasterio.open(scene_tif, "w", "GTiff", 6, 4, 3, dtype="uint8", **place) as scene:
             scene.write(np.stack([mask] * 3))
-        write_map(mask.copy(), scene_tif, map_tif)
+        _call(write_map, mask.copy(), scene_tif, map_tif, parts=0)
         if not map_tif.exists():
             raise Wrong("No file appears under the path of the map.")
         with rasterio.open(map_tif) as found:

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -355,6 +357,24 @@ def test_a_check_never_raises(name):
     for answer in (None, "text", object(), [], {}, (None, None), np.zeros(0), breaks, print):
         found = getattr(checks, name)(answer, *given)
         assert not found and 3 < len(found.text.split()) < 60, (answer, found)
+
+
+def test_whatever_a_call_does_is_a_verdict():
+    def noisy(size):
+        raise ValueError("a `first` line\nand a second")
+
+    assert checks.growth(factor=4)
+    for found, word in (
+        (checks.growth(weights=4), "Set `factor`"),
+        (checks.growth(4, weights=8), "unexpected keyword"),
+        (checks.growth(...), "Set `factor`"),
+        (checks.both_ious((None, 0.5)), "Set `ious`"),
+        (checks.placed_map("map.tif"), "without parentheses"),
+        (checks.border_weights(sys.exit), "stops with `SystemExit: 32`. `weights`"),
+        (checks.border_weights(noisy), "stops with `ValueError: a ’first’ line`. `weights`"),
+        (checks.border_weights(partial(print, end="")), "`your function` returns nothing"),
+    ):
+        assert not found and word in found.text, found
 
 
 def test_a_verdict_reads_well():
