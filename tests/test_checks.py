@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -49,6 +51,7 @@ def verdict(source: str) -> checks.Verdict:
     return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
 
 
+NAMED, FIFTH = "sorted(set(place_names))", "len(set(place_names)) // 5"
 #: For each fault: the faulty line; what repairs it; what does not, and a word of what is said then.
 REPAIRS = {
     "band_order": (
@@ -61,6 +64,8 @@ REPAIRS = {
             "return np.roll(imread(path), 1, axis=-1)": "not to red, green, blue",
             "return 255 - imread(path)": "numbers themselves",
             "return imread(path).mean(axis=-1)": "keep its shape",
+            "return imread(path)[..., ::-1].astype(float)": "keep them uint8",
+            "return imread(path), path": "1 array(s)",
             "imread(path)[..., ::-1]": "returns nothing",
         },
     ),
@@ -77,34 +82,40 @@ REPAIRS = {
             "mask = np.where(mask[:12:2, ::2] != mask[1::2, ::2], 5, mask[:12:2, ::2])": (
                 "the small one 1, 3, 5"
             ),
-            "mask = Image.fromarray(mask[::-1]).resize(size, 0)": "no longer fit",
+            "mask = mask[:6, :9]": "cropped",
+            "mask = 1 + 2 * (np.asarray(Image.fromarray(mask).resize(size, 2)) > 2)": "some Road",
             "image, mask = 255 - np.array(image), mask[1::2, 1::2]": "image has changed",
+            "image, mask = mask[1::2, 1::2], image": "have changed places",
+            "return image": "2 array(s)",
         },
     ),
     "raw_pixels": (
         "return (patch - patch.min()) / (patch.max() - patch.min())",
-        ["return patch", "return patch.clip(0, 255)"],
+        ["return patch", "return patch.clip(0, 255)", "return patch / 255 * 255"],
         {
             "return patch / 255": "it would see black",
             "return 255 * (patch - patch.min()) / (patch.max() - patch.min())": "Back on 0 to 255",
+            "return (patch - patch.mean()) / patch.std()": "The same roof",
             "return patch / 127.5 - 1": "again inside the model",
             "return patch[None]": "keep its shape",
             "return patch * 2": "not those of the patch",
         },
     ),
     "held_out": (
-        "held_out = rng.permutation(len(places)) < len(places) // 5",
+        "held_out = rng.permutation(len(place_names)) < len(place_names) // 5",
         [
-            "held_out = np.isin(places, rng.choice(np.unique(places), 2, replace=False))",
-            "held_out = np.isin(places, sorted(set(places))[-2:])",
+            f"held_out = np.isin(place_names, rng.choice({NAMED}, {FIFTH}, replace=False))",
+            f"held_out = np.isin(place_names, {NAMED}[-({FIFTH}) :])",
         ],
         {
-            "held_out = np.argsort(np.argsort(places)) < len(places) // 5 + 4": "cut in two",
-            "held_out = np.isin(places, np.unique(places)[: len(places) // 5])": "on one side",
-            "held_out = rng.permutation(len(np.unique(places))) < 2": "one for each",
-            "held_out = np.isin(places, rng.permutation(np.unique(places))[:5])": "50%",
-            "held_out = np.isin(places, np.roll(np.unique(places), next(now))[:2])": "two ways",
-            "return np.isin(places, np.unique(places)[:2])": 'neither "train" nor "test"',
+            "held_out = np.argsort(np.argsort(place_names)) < len(place_names) // 5 + 4": "in two",
+            f"held_out = np.isin(place_names, {NAMED}[: len(place_names) // 5])": "on one side",
+            f"held_out = rng.permutation(len({NAMED})) < 2": "one for each",
+            f"held_out = np.isin(place_names, rng.permutation({NAMED})[:5])": "50%",
+            f"held_out = np.isin(place_names, np.roll({NAMED}, next(now))[:2])": "two ways",
+            f"held_out = np.isin(place_names, {NAMED}[:2])": "Of 500 places 2",
+            f"held_out = np.isin(place_names, rng.choice({NAMED}, {FIFTH}))": "none twice",
+            f"return np.isin(place_names, {NAMED}[:2])": 'neither "train" nor "test"',
         },
     ),
     "placed_map": (
@@ -121,6 +132,8 @@ REPAIRS = {
                 "1 m to the south"
             ),
             "place = scene.profile": "stops with `TypeError",
+            'rasterio.open(map_tif, "w", **scene.profile).write(mask, 1); return': "one band",
+            'mask, place = mask[::-1], {"crs": scene.crs, "transform": scene.transform}': "rows",
         },
     ),
     "border_weights": (
@@ -138,6 +151,8 @@ REPAIRS = {
             "across = 1 - 0.9 * np.hanning(size)": "border weighs more",
             "across = np.linspace(0.1, 1, size)": "lean",
             "across = np.hanning(size + 2)": "(34, 34)",
+            "across = np.hanning(34)[1:-1]": "not for 20",
+            "return np.tile(np.hamming(size), (size, 1))": "both down and across",
         },
     ),
 }
@@ -187,6 +202,8 @@ MEAN_LOST = {
 PALETTE = dict(zip(classes.DUBAI.names, classes.DUBAI.colors, strict=True))
 PAINTED = np.ones((20, 20), int)
 PAINTED[:10, :10] = 5
+ROWS = PAINTED.copy()
+ROWS[:10] = 5
 EVEN = np.full((1, 64, 96, 6), 1 / 6, np.float32)
 #: For each warm-up and knob: what the check is given, the right answer, and wrong ones.
 ANSWERS = {
@@ -196,14 +213,23 @@ ANSWERS = {
         [
             ({color: name for name, color in PALETTE.items()}, "changed places"),
             (list(PALETTE.items()), "list"),
-            ({**PALETTE, "Road": PALETTE["Water"]}, "Road has another"),
+            ({**PALETTE, "Road": PALETTE["Water"]}, "Road is not (226, 169, 41)"),
+            ({**PALETTE, "Road": "#6EC1E4"}, "three numbers"),
+            ({**PALETTE, "Water": (..., ..., ...)}, "No value yet for Water"),
             ({name: PALETTE[name] for name in ("Building", "Land")}, "Road, Vegetation"),
         ],
     ),
     "growth": (
         (),
         1_945_606 / 488_070,
-        [(2, "also reads"), (0.25, "turn it round"), (1_945_606, "a number of"), (63.6, "twice")],
+        [
+            (2, "also reads"),
+            (0.25, "turn it round"),
+            (1_945_606, "a number of"),
+            (63.6, "twice"),
+            (2.99, "no increase"),
+            ({16: 1_945_606}, "plain ones"),
+        ],
     ),
     "ignored_block": (
         (classes.DUBAI,),
@@ -212,12 +238,22 @@ ANSWERS = {
             (PAINTED * 0, "Building"),
             (PAINTED * 0 + 5, "No pixel is left"),
             (np.zeros((20, 20, 3)), "(20, 20, 3)"),
+            (ROWS, "More than 10×10"),
+            (PAINTED + 1, "class numbers 0 to 5"),
         ],
     ),
     "patch_grid": (
         (),
         (3, 2),
-        [((2, 1), "border"), ((2, 3), "changed places"), (6, "in all"), ((7, 4), "every pixel")],
+        [
+            ((2, 1), "border"),
+            ((2, 3), "changed places"),
+            (6, "in all"),
+            ((7, 4), "every pixel"),
+            ((3, 2, 1), "found here: 3"),
+            (np.zeros((3, 2, 4, 4)), "themselves"),
+            ("3 × 2", "plain ones"),
+        ],
     ),
     "thrown_away": (
         (LISTED,),
@@ -227,6 +263,7 @@ ANSWERS = {
             ({s: 1 - x for s, x in LOST.items()}, "kept"),
             (MEAN_LOST, "mean over the tiles"),
             ({**LOST, 320: 0.5}, "size 320"),
+            ({str(s): x for s, x in LOST.items()}, "in quotes"),
         ],
     ),
     "model_answer": (
@@ -237,6 +274,7 @@ ANSWERS = {
             (EVEN[0], "batch"),
             (EVEN.argmax(axis=-1), "class numbers"),
             (np.zeros((1, 64, 96, 3)), "the picture"),
+            (EVEN.shape, "the array itself"),
             (EVEN * 2, "sum up"),
         ],
     ),
@@ -248,12 +286,19 @@ ANSWERS = {
             ({2: 32, 3: 16, 4: 8, 5: 4}, "too many"),
             ({2: 128, 3: 85, 4: 64, 5: 51}, "Each level"),
             ({2: 64, 3: 32, 4: 16, 5: 10}, "depth 5"),
+            ({2: 64, 3: None, 4: 16, 5: ...}, "No value yet for 3, 5"),
         ],
     ),
     "learning_share": (
         (),
         8_059_942 / 25_608_558,
-        [(8_059_942, "a number"), (31, "0 and 1"), (1.0, "freeze"), (0.685, "held still")],
+        [
+            (8_059_942, "a number"),
+            (31, "0 and 1"),
+            (1.0, "models.unfreeze"),
+            (0.685, "held still"),
+            (8_059_942 / 25_735_742, "only stored"),
+        ],
     ),
     "dice_ends": (
         (),
@@ -273,6 +318,7 @@ ANSWERS = {
             ({0: (1, 1), 0.5: (0.89, 6.25), 1: (0.51, 25)}, "two weights"),
             ({0: 1, 0.5: 24.5, 1: 49}, "square root"),
             ({0: 1, 0.5: 7, 1: 25}, "power 1"),
+            ({0: 1, 0.5: 6.25, 1: 25}, "the second by the first"),
         ],
     ),
     "both_ious": (
@@ -283,6 +329,7 @@ ANSWERS = {
             ((0.8, 0.667), "Dice"),
             ((0.667, 1), "recall"),
             ((1, 0.5), "precision"),
+            ((66.7, 50), "no percentage"),
             (0.75, "asked for: 2"),
         ],
     ),
@@ -290,12 +337,25 @@ ANSWERS = {
     "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "count_nonzero")]),
 }
 
+#: Right answers in another form.
+ALSO_RIGHT = {
+    "palette": [pd.Series(PALETTE), {name: np.array(color) for name, color in PALETTE.items()}],
+    "growth": [4, np.float32(3.99), [3.986]],
+    "ignored_block": [PAINTED.tolist(), PAINTED.astype(np.uint8)],
+    "patch_grid": [[3, 2], np.array([3, 2]), (3, 2, 4, 4)],
+    "thrown_away": [pd.Series(LOST), {np.int64(s): round(x, 2) for s, x in LOST.items()}],
+    "learning_share": [0.31, 0.315],
+    "rare_weights": [{0.0: 1, 0.5: 7, 1.0: 49}, pd.Series([1, 7, 49], [0, 0.5, 1])],
+    "both_ious": [(0.67, 0.5), pd.Series([2 / 3, 1 / 2])],
+}
+
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_is_told_right_from_wrong(name):
     given, right, wrong = ANSWERS[name]
     check = getattr(checks, name)
-    assert check(right, *given)
+    for answer in (right, *ALSO_RIGHT.get(name, [])):
+        assert check(answer, *given), answer
     said = {check(None, *given).text}
     for answer, word in wrong:
         found = check(answer, *given)
@@ -314,6 +374,8 @@ def test_a_window_is_told_right_from_wrong(large_tiles_h5):
         "how large": store.read(large_tiles_h5, third, 50, 60),
         "comes first": right[::-1],
         "both": right[0],
+        "mask is not": (right[0], right[1][::-1]),
+        "image is not": (right[0] / 255, right[1]),
     }
     assert checks.window_read(right, large_tiles_h5)
     for word, window in wrong.items():
@@ -334,6 +396,7 @@ def test_the_middle_of_a_scene_is_told_right_from_wrong(tmp_path):
         "lower right": (331_943, 2_781_624),
         "longitude": (55.33, 25.13),
         "order": (331_843, 2_781_649),
+        "Nearly": (331_869, 2_781_674),
     }
     for word, middle in wrong.items():
         found = checks.scene_middle(middle, path)
@@ -355,6 +418,24 @@ def test_a_check_never_raises(name):
     for answer in (None, "text", object(), [], {}, (None, None), np.zeros(0), breaks, print):
         found = getattr(checks, name)(answer, *given)
         assert not found and 3 < len(found.text.split()) < 60, (answer, found)
+
+
+def test_whatever_a_call_does_is_a_verdict():
+    def noisy(size):
+        raise ValueError("a `first` line\nand a second")
+
+    assert checks.growth(factor=4)
+    for found, word in (
+        (checks.growth(weights=4), "Set `factor`"),
+        (checks.growth(4, weights=8), "unexpected keyword"),
+        (checks.growth(...), "Set `factor`"),
+        (checks.both_ious((None, 0.5)), "Set `ious`"),
+        (checks.placed_map("map.tif"), "without parentheses"),
+        (checks.border_weights(sys.exit), "stops with `SystemExit: 32`. `weights`"),
+        (checks.border_weights(noisy), "stops with `ValueError: a ’first’ line`. `weights`"),
+        (checks.border_weights(partial(print, end="")), "`your function` returns nothing"),
+    ):
+        assert not found and word in found.text, found
 
 
 def test_a_verdict_reads_well():
