@@ -35,14 +35,12 @@ lint: .venv/ready
 PROFILE ?= smoke
 test: lint
 	@work=$$(mktemp -d); trap 'exit 130' INT TERM; trap 'kill $$tests 2> /dev/null; rm -rf "$$work"' EXIT; \
-	 unset SEGKIT_SCENE SEGKIT_BASEMAP; \
-	 { $(BIN)/python -m pytest tests --ignore=tests/browser/test_lab.py > "$$work/tests.log" 2>&1; \
+	 unset SEGKIT_SCENE SEGKIT_BASEMAP; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
+	 { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest tests > "$$work/tests.log" 2>&1; \
 	   echo $$? > "$$work/tests"; } & tests=$$!; \
-	 export SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
-	 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 -p no:cacheprovider \
-	 notebooks/*.ipynb notebooks/solutions/*.ipynb; notebooks=$$?; \
-	 $(BIN)/python -m pytest tests/browser/test_lab.py; lab=$$?; \
-	 wait; cat "$$work/tests.log"; exit $$((notebooks + lab + $$(cat "$$work/tests")))
+	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
+	 --nbval-cell-timeout=900 -p no:cacheprovider notebooks/*.ipynb notebooks/solutions/*.ipynb; \
+	 notebooks=$$?; wait; cat "$$work/tests.log"; exit $$((notebooks + $$(cat "$$work/tests")))
 
 ## make colab    every notebook on a stand-in for Colab, opened first and alone
 colab: .venv/ready

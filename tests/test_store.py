@@ -9,8 +9,10 @@ import time
 import h5py
 import numpy as np
 import pytest
-from conftest import dubai_tree
+import rasterio
+from conftest import dubai_tree, write_pair
 from PIL import Image
+from rasterio.transform import from_origin
 
 from segkit import datasets, store
 
@@ -55,9 +57,18 @@ def test_the_fingerprint_follows_the_pixels(tmp_path):
 
 
 def test_a_georeference_is_kept(tmp_path):
-    data = datasets.find("sample", tmp_path)
-    crs, transform = datasets.georeference(data.tiles[0].image)
-    assert crs == "EPSG:32640" and transform[0] == 0.5
+    write_pair(tmp_path, "a", np.zeros((6, 8, 3), np.uint8), np.full((6, 8, 3), 9, np.uint8))
+    (tmp_path / "images" / "a.png").unlink()
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,9,9,9\n", encoding="utf-8")
+    place = {"crs": "EPSG:32640", "transform": from_origin(331793, 2781724, 0.5, 0.5)}
+    shape = {"driver": "GTiff", "height": 6, "width": 8, "count": 3, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "images" / "a.tif", "w", **shape, **place) as raster:
+        raster.write(np.zeros((3, 6, 8), np.uint8))
+    path = store.build(datasets.find(str(tmp_path)), tmp_path / "tiles.h5")
+    with store.opened(path) as file:
+        kept = file["tiles/a"].attrs
+        assert kept["crs"] == "EPSG:32640"
+        assert kept["transform"].tolist() == [0.5, 0, 331793, 0, -0.5, 2781724]
 
 
 def test_a_failed_build_leaves_the_old_store(tmp_path):

@@ -1,7 +1,6 @@
 """Notebooks as a learner opens them: JupyterLab started by `make lab`, all cells run, in a browser.
 
-They run in a copy of the repository, and in the workspace that `SEGKIT_WORK` names: `make test`
-gives the one where all notebooks have run.
+They run in a copy of the repository, and in the workspace that `SEGKIT_WORK` names.
 """
 
 import os
