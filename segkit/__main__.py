@@ -108,10 +108,10 @@ def _keep(pictures: dict[str, bytes], folder: Path, title: str) -> None:
 
 
 def _smaller(png: str) -> str:
-    """Store a picture (base64 PNG) with a palette: white, black, the class colors, 120 more."""
+    """Store a picture (base64 PNG) with a palette: white, black, the class colors, 96 more."""
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture, io.BytesIO() as small:
         full = picture.convert("RGB")
-        found = full.quantize(120, dither=Image.Dither.NONE).getpalette("RGB")
+        found = full.quantize(96, dither=Image.Dither.NONE).getpalette("RGB")
         palette = Image.new("P", (1, 1))
         fixed = np.array([(255,) * 3, (0,) * 3, *DUBAI.colors])
         found = np.reshape(found, (-1, 3))

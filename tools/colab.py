@@ -2,6 +2,7 @@
 
     python -m tools.colab                                       all main notebooks
     python -m tools.colab notebooks/03_unet_from_scratch.ipynb  one, or some
+    SEGKIT_PROFILE=smoke make colab                             with trainings of seconds
 
 Each notebook is opened first and alone: an empty folder in place of /content holds the notebook and
 a "mounted Drive" with the course in it; the environment sees what Colab has of the course's
@@ -97,9 +98,13 @@ def environment(folder: Path) -> Path:
 
 
 def variables() -> dict[str, str]:
-    """Return this process's variables without those that would lead to the course."""
+    """Return this process's variables without those that would lead to the course.
+
+    The profile is the one that `SEGKIT_PROFILE` names, or else "quick": no GPU is waited for.
+    """
     kept = {k: v for k, v in os.environ.items() if not re.match("PYTHON|SEGKIT|VIRTUAL_ENV", k)}
-    return {**kept, "SEGKIT_PROFILE": "quick", "SEGKIT_PROGRESS": "0"}
+    chosen = os.environ.get("SEGKIT_PROFILE", "quick")
+    return {**kept, "SEGKIT_PROFILE": chosen, "SEGKIT_PROGRESS": "0"}
 
 
 def versions(python: Path) -> dict[str, str]:
