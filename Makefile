@@ -36,6 +36,7 @@ PROFILE ?= smoke
 test: lint
 	@work=$$(mktemp -d); trap 'exit 130' INT TERM; trap 'kill $$tests 2> /dev/null; rm -rf "$$work"' EXIT; \
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
+	 export TF_NUM_INTRAOP_THREADS=$$((($$(getconf _NPROCESSORS_ONLN) + 1) / 2)); \
 	 { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest tests > "$$work/tests.log" 2>&1; \
 	   echo $$? > "$$work/tests"; } & tests=$$!; \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
