@@ -5,7 +5,7 @@ PYTHON ?= $(shell cat wheels/python 2> /dev/null || { for v in 3.12 3.13 3.11; d
  if python$$v -c '' > /dev/null 2>&1; then echo python$$v; exit; fi; done; echo python3; })
 BIN := .venv/bin
 # A virtual environment knows its own place: in a folder that was moved it is set up anew.
-$(shell test "$$(cat .venv/ready 2> /dev/null)" = "$(CURDIR)" || rm -f .venv/ready)
+MOVED := $(shell test "$$(cat .venv/ready 2> /dev/null)" = "$(CURDIR)" || echo moved)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
  $(if $(wildcard wheels),--no-index --find-links wheels)
 ifneq ($(wildcard weights),)
@@ -13,7 +13,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab lint test colab outputs times exercises scoreboard publish archive pin clean help
+.PHONY: course lab lint test colab outputs times exercises scoreboard publish archive pin clean help moved
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -86,7 +86,7 @@ pin:
 	 sed -i.old "s/tensorflow\[and-cuda\]==[0-9.]*/tensorflow[and-cuda]$${pinned#tensorflow}/" README.md && \
 	 rm README.md.old
 
-.venv/ready: requirements.txt pyproject.toml
+.venv/ready: requirements.txt pyproject.toml $(MOVED)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	 "Python %d.%d found; this course needs 3.11 to 3.13: make PYTHON=python3.12 …" % v)'
 	@echo "Setting up .venv (once; some minutes) …"

@@ -138,5 +138,7 @@ def test_a_folder_that_was_moved_is_set_up_anew(tmp_path):
     ready.parent.mkdir()
     for place, stays in ((tmp_path, True), (tmp_path / "before", False)):
         ready.write_text(f"{place}\n", encoding="utf-8")
-        subprocess.run(["make", "--dry-run", "lab"], cwd=tmp_path, check=True, capture_output=True)
-        assert ready.exists() == stays
+        for option, kept in (("--dry-run", stays), ("--old-file=.venv/ready", True)):
+            command = ["make", "--dry-run", option, "lab"]
+            done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+            assert ("venv --clear" not in done.stdout) == kept
