@@ -147,11 +147,8 @@ history = model.fit(np.load(home / "image.npy"), mask, verbose=0).history
 assert 0 <= history["miou"][0] <= 1
 """
     hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "XLA_FLAGS": hasty,
-    }  # compiled in less time
+    # Compiled in less time; the answers are the same.
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     for kind in kinds:
