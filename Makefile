@@ -13,13 +13,14 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab lint test colab outputs times exercises scoreboard publish archive pin clean help moved
+.PHONY: course lab lint test colab outputs times exercises house scoreboard publish archive pin clean \
+ help moved
 help:
 	@sed -n 's/^## //p' Makefile
 
 ## make course   run notebooks 00 to 07 in order; results in work/
 course: .venv/ready
-	@$(BIN)/python -m segkit
+	@$(BIN)/python -m classroom
 
 ## make lab      open JupyterLab at notebook 00
 lab: .venv/ready
@@ -31,27 +32,29 @@ lint: .venv/ready
 	@$(BIN)/codespell
 
 ## make test     lint, all tests, and every notebook from start to end, with trainings of seconds;
-##               with trainings as learners run them: make test PROFILE=quick
+##               with trainings as learners run them: make test PROFILE=quick;
+##               one half of it: make test ONLY=tests, make test ONLY=notebooks
 PROFILE ?= smoke
 test: lint
 	@work=$$(mktemp -d); trap 'exit 130' INT TERM; trap 'kill $$tests 2> /dev/null; rm -rf "$$work"' EXIT; \
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
+	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest tests; }; \
+	 run_notebooks() { SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
+	 --nbval-cell-timeout=900 -p no:cacheprovider notebooks/*.ipynb notebooks/solutions/*.ipynb; }; \
+	 case "$(ONLY)" in tests|notebooks) run_$(ONLY); exit;; ?*) echo "ONLY=$(ONLY)?"; exit 2;; esac; \
 	 export TF_NUM_INTRAOP_THREADS=$$((($$(getconf _NPROCESSORS_ONLN) + 1) / 2)); \
-	 { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest tests > "$$work/tests.log" 2>&1; \
-	   echo $$? > "$$work/tests"; } & tests=$$!; \
-	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
-	 --nbval-cell-timeout=900 -p no:cacheprovider notebooks/*.ipynb notebooks/solutions/*.ipynb; \
-	 notebooks=$$?; wait; cat "$$work/tests.log"; exit $$((notebooks + $$(cat "$$work/tests")))
+	 { run_tests > "$$work/tests.log" 2>&1; echo $$? > "$$work/tests"; } & tests=$$!; \
+	 run_notebooks; notebooks=$$?; wait; cat "$$work/tests.log"; exit $$((notebooks + $$(cat "$$work/tests")))
 
 ## make colab    every notebook on a stand-in for Colab, opened first and alone
 colab: .venv/ready
-	@$(BIN)/python -m tools.colab
+	@$(BIN)/python -m classroom.stand_in
 
 ## make outputs  run all notebooks from clean and store their outputs
 outputs: .venv/ready
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && unset SEGKIT_SCENE SEGKIT_BASEMAP && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
-	 $(BIN)/python -m segkit --renew
+	 $(BIN)/python -m classroom --renew
 	@$(BIN)/python -m benchmarks.times
 
 ## make times    running times of the notebooks, for README and INSTRUCTORS.md
@@ -60,7 +63,11 @@ times: .venv/ready
 
 ## make exercises   copy the exercises from notebooks/solutions into the notebooks
 exercises: .venv/ready
-	@$(BIN)/python -m segkit --exercises
+	@$(BIN)/python -m classroom --exercises
+
+## make house    the table of rooms and their imports, for CONTRIBUTING.md
+house: .venv/ready
+	@$(BIN)/python -m classroom.house
 
 ## make scoreboard   tables and figure of the recorded runs, for README and notebooks
 scoreboard: .venv/ready
@@ -69,18 +76,19 @@ scoreboard: .venv/ready
 ## make publish REPO=owner/name   the public address, in notebooks, README and CITATION.cff;
 ##               make publish REPO=none takes it out
 publish: .venv/ready
-	@$(BIN)/python -m tools.publish "$(or $(REPO),$(error which repository? make publish REPO=owner/name))"
+	@$(BIN)/python -m classroom.publish "$(or $(REPO),$(error which repository? make publish REPO=owner/name))"
 
 ## make archive  one file to carry to machines without a network: work/pixels-to-maps.tar
 archive: .venv/ready
-	@$(BIN)/python -m tools.archive
+	@$(BIN)/python -m classroom.archive
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv: pip install uv);
 ##               the newest TensorFlow comes first, the others as new as it lets them be
 PIN := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
  --no-emit-index-url --upgrade
 pin:
-	@echo tensorflow | $(PIN) --no-deps - | $(PIN) --constraints /dev/stdin --group dev pyproject.toml \
+	@echo tensorflow | $(PIN) --no-deps - | $(PIN) --constraints /dev/stdin --all-extras \
+	 --group dev pyproject.toml \
 	 -o requirements.txt
 	@pinned=$$(grep '^tensorflow==' requirements.txt) && \
 	 sed -i.old "s/tensorflow\[and-cuda\]==[0-9.]*/tensorflow[and-cuda]$${pinned#tensorflow}/" README.md && \

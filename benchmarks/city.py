@@ -27,9 +27,9 @@ STEP, COUNT = 1500, 8
 REPEATS = 5
 _MAKE = """
 import resource, sys, time
-from segkit import sample
+import cityscape
 begin = time.perf_counter()
-sample.write(sys.argv[1])
+cityscape.write(sys.argv[1])
 print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
@@ -45,14 +45,14 @@ def default_set() -> dict[str, float]:
 
 def windows() -> dict[str, float]:
     """Render windows all over the city; milliseconds of each one's median."""
-    sample.render(0, 0, SIDE, SIDE)
+    cityscape.render(0, 0, SIDE, SIDE)
     times = []
     for place in range(COUNT * COUNT):
         row, column = (STEP * (index - COUNT // 2) for index in divmod(place, COUNT))
         one = []
         for _ in range(REPEATS):
             begin = time.perf_counter()
-            sample.render(row, column, SIDE, SIDE)
+            cityscape.render(row, column, SIDE, SIDE)
             one.append(1000 * (time.perf_counter() - begin))
         times.append(sorted(one)[REPEATS // 2])
     series = pd.Series(times)

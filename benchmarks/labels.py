@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import score, train
-from benchmarks.options import FRACTIONS, RESULTS
+from benchmarks.options import FRACTIONS, RESULTS, rule
 from segkit import __version__, metrics, store, training
 from segkit.classes import ClassScheme
 
@@ -82,14 +82,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dataset", default="dubai")
-    parser.add_argument("--split", default="tile-part", choices=list(FRACTIONS))
+    parser.add_argument("--split", default="image", type=rule, choices=list(FRACTIONS))
     parser.add_argument("--model", type=Path, required=True, help="trained on that split")
     options = parser.parse_args()
     tiles_h5, patches_h5 = train.data(options.dataset, options.split)
-    with store.opened(tiles_h5) as file:
-        scheme = store.scheme(file)
-    model = training.load(options.model)
-    if model.record.get("split") != options.split:
+    scheme, model = store.scheme(tiles_h5), training.load(options.model)
+    if rule(model.record.get("split", "")) != options.split:
         parser.error(f"{options.model.name} was trained on split {model.record.get('split')}")
     what = (model, patches_h5, options.split, scheme.ignore_index)
     usual = usual_probabilities(held_out_answers(*what), len(scheme))

@@ -25,7 +25,8 @@ import rasterio
 from rasterio.windows import Window
 
 from benchmarks import blending
-from segkit import course, metrics, scenes, training
+from classroom import course
+from segkit import metrics, scenes, training
 
 RESULTS = Path(__file__).parent / "results"
 WINDOW, OVERLAP = 256, 0.5

@@ -19,7 +19,8 @@ from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.train import data
-from segkit import course, metrics, models, patches, pipeline, store, training
+from classroom import course
+from segkit import metrics, models, patches, pipeline, store, training
 
 RESULTS = Path(__file__).parent / "results"
 #: Pixels that the random forests learn from, and their neighborhood in pixels.
@@ -82,12 +83,11 @@ def unet_counts(
     quick = course.QUICK
     crops = pipeline.crops(tiles_h5, train, quick.crop, quick.batch_size)
     model = models.unet(len(scheme), quick.width)
-    clock = training.TimeBudget(minutes, 1e-3, quick.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unet.keras"
-        training.fit(model, crops, None, scheme, path, 10_000, 100, callbacks=[clock])
+        history = training.fit(model, crops, None, scheme, path, steps=100, minutes=minutes)
     found = (training.evaluate(model, patches_h5, subset) for subset in ("validation", "test"))
-    return sum(found), clock.images
+    return sum(found), int(history["images"].iloc[-1])
 
 
 def main() -> None:
@@ -97,9 +97,9 @@ def main() -> None:
     )
     parser.add_argument("--dataset", default="sample")
     options = parser.parse_args()
-    tiles_h5, patches_h5 = data(options.dataset, "tile-part")
-    with store.opened(tiles_h5) as file:
-        scheme, fingerprint = store.scheme(file), file.attrs["fingerprint"]
+    tiles_h5, patches_h5 = data(options.dataset, "image")
+    card = store.card(tiles_h5)
+    scheme = card.scheme
     train = patches.tiles(patches_h5, "train")
     held_out = [x for subset in ("validation", "test") for x in patches.tiles(patches_h5, subset)]
     counts = {"majority": majority_counts(tiles_h5, train, held_out, scheme)}
@@ -114,8 +114,8 @@ def main() -> None:
     table = table.assign(
         crops_seen=table["method"].map(seen).astype("Int64"),
         dataset=options.dataset,
-        fingerprint=fingerprint,
-        split="tile-part, parts 8 and 9",
+        fingerprint=card.fingerprint,
+        split="image, parts 8 and 9",
         convention="data-set level, real classes, unlabeled ignored",
         seed=0,
         hardware=training.setup().name,

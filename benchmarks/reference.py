@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from segkit import losses, models, patches, store
+from segkit import losses, models, patches
 
 #: Filters from the first level to the bottom, and the share of them that dropout silences.
 FILTERS, DROPOUT = (16, 32, 64, 128, 256), (0.2, 0.2, 0.2, 0.2, 0.3)
@@ -52,9 +52,7 @@ def loss(y_true, y_pred):
 
 def training_set(patches_h5, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return all training patches at once: uint8 (N, S, S, 3) and masks (N, S, S)."""
-    found = patches.members(patches_h5, "train", split)
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        return file["images"][found], file["masks"][found]
+    return patches.read(patches_h5, patches.members(patches_h5, "train", split))
 
 
 def fit(model: keras.Model, patches_h5, split: str, callbacks: list) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from segkit import metrics, patches, store, training
+from segkit import evaluation, metrics, patches, store
 
 CONVENTION = "data-set level, real classes, unlabeled ignored"
 #: From so many groups of images on, an interval over groups is given.
@@ -26,12 +26,11 @@ def held_out(patches_h5: Path, split: str) -> list[str]:
 
 def all_scores(model: keras.Model, patches_h5: Path, split: str) -> dict[str, float | None]:
     """Predict the held-out patches once and read every score from the counts."""
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        scheme, groups = store.scheme(file), file["group"].asstr()[:]
+    scheme, groups = store.scheme(patches_h5), patches.index(patches_h5)["group"]
     classes, ignored = len(scheme), scheme.ignore_index
     subsets, units, matrices, whole, borders, sure = [], [], [], [], 0, 0
     for subset in held_out(patches_h5, split):
-        for i, mask, found, new in training.answers(model, patches_h5, subset, split):
+        for i, mask, found, new in evaluation.answers(model, patches_h5, subset, split):
             answer = found.argmax(axis=-1)
             subsets.append(subset)
             units.append(groups[i])
@@ -40,11 +39,11 @@ def all_scores(model: keras.Model, patches_h5: Path, split: str) -> dict[str, fl
             borders = borders + metrics.boundary_counts(mask, answer, classes, ignored)
             sure = sure + metrics.reliability(mask[new], found[new], ignored)
     total, others = sum(matrices), metrics.conventions(np.stack(whole), scheme)
-    by_subset = dict(zip(*training.gathered(subsets, matrices), strict=True))
+    by_subset = dict(zip(*evaluation.gathered(subsets, matrices), strict=True))
     six = metrics.summary(total)
     return {
         **metrics.summary(total, scheme),
-        **_interval(training.gathered(units, matrices)[1], scheme),
+        **_interval(evaluation.gathered(units, matrices)[1], scheme),
         **{f"miou ({name})": _miou(by_subset.get(name), scheme) for name in patches.SUBSETS[1:]},
         "miou, six classes": six["miou"],
         "accuracy, six classes": six["accuracy"],
@@ -77,8 +76,7 @@ def _by_class(matrix: np.ndarray, scheme) -> dict[str, float]:
 def quick_scores(model: keras.Model, patches_h5: Path, split: str, tta: bool = False) -> dict:
     """Return mean IoU, mean F1 and accuracy alone."""
     found = [
-        training.evaluate(model, patches_h5, subset, split, tta=tta)
+        evaluation.evaluate(model, patches_h5, subset, split, tta=tta)
         for subset in held_out(patches_h5, split)
     ]
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        return metrics.summary(sum(found), store.scheme(file))
+    return metrics.summary(sum(found), store.scheme(patches_h5))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks import options
 from benchmarks.options import RESULTS, recipe
 from benchmarks.score import INTERVAL
 from segkit import plots
@@ -29,7 +30,7 @@ FIGURE = ROOT / "notebooks" / "images" / "scoreboard.png"
 PACE = FIGURE.with_name("pace.png")
 MARKS = re.compile(r"(<!-- scoreboard (\w+) -->\n).*?(<!-- /scoreboard -->)", re.DOTALL)
 #: What a split holds out, in words; the order of the table.
-SPLITS = {"patch": "random patches (leaks)", "tile-part": "images", "tile": "tiles"}
+SPLITS = {"patch": "random patches (leaks)", "image": "images", "group": "groups"}
 #: Minutes of the runs that compare architectures, and what may differ between them.
 MINUTES, COMPARED = 30, ("dataset", "model", "width", "minutes", "clock")
 
@@ -59,7 +60,7 @@ def append(path: Path, rows: list[dict]) -> None:
 def runs(path: Path = RESULTS / "scoreboard.csv") -> pd.DataFrame:
     """Read the runs on the real Dubai tiles, best first within each kind of split."""
     found = pd.read_csv(path)
-    rule = found["split"].str.split(",").str[0]
+    rule = found["split"].str.split(",").str[0].map(options.rule)
     found = found.assign(rule=rule, rank=rule.map(list(SPLITS).index), held_out=rule.map(SPLITS))
     found = found[found["dataset"] == "dubai"]
     return found.sort_values(["rank", "miou"], ascending=[True, False])
@@ -86,7 +87,7 @@ def architectures(found: pd.DataFrame) -> str:
     """Write the runs that differ in their network alone: whole images held out, equal minutes."""
     usual = recipe("benchmarks.train", COMPARED)
     alike = found["command"].map(lambda command: recipe(command, COMPARED) == usual)
-    found = found[alike & (found["rule"] == "tile-part") & (found["minutes"] == MINUTES)]
+    found = found[alike & (found["rule"] == "image") & (found["minutes"] == MINUTES)]
     found = found.sort_values("miou", ascending=False)
     columns = {
         "model": found["model"],
@@ -198,7 +199,7 @@ def trials(found: pd.DataFrame) -> str:
     The order is that on the validation images: a recipe is not chosen by the test.
     """
     chosen = found.sort_index()["command"].map(recipe)
-    differs = chosen.map(lambda options: _words(options, chosen.iloc[0]))
+    differs = chosen.map(lambda one: _words(one, chosen.iloc[0]))
     found = found.assign(differs=differs).sort_values("miou (validation)", ascending=False)
     columns = {
         "what differs": found["differs"],
@@ -256,8 +257,7 @@ def _interval(found: pd.DataFrame) -> list[str]:
 
 
 def _markdown(columns: dict) -> str:
-    rows = [columns, ["---"] * len(columns), *zip(*columns.values(), strict=True)]
-    return "".join("| " + " | ".join(str(cell) for cell in row) + " |\n" for row in rows)
+    return pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def rendered(text: str, found: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ so that other work on the same machine takes little away.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import math
@@ -50,30 +51,26 @@ def processor_time() -> float:
 CLOCKS = {"wall": time.perf_counter, "cpu": processor_time}
 
 
-class Watch(training.TimeBudget):
-    """A time budget that scores the model on the held-out patches at stated times.
+class Watch(keras.callbacks.Callback):
+    """Score the model on the held-out patches at stated times, which takes no training time.
 
     Attributes:
-        rows: minutes, images, miou and accuracy at each of them. Scoring takes no training time.
+        rows: minutes, images, miou and accuracy at each of them.
+        images: images seen so far.
     """
 
     def __init__(self, options: argparse.Namespace, patches_h5: Path):
-        rate = None if options.model == "reference" else options.learning_rate
-        size = reference.BATCH_SIZE if options.model == "reference" else options.batch_size
-        if options.split == "patch":  # the last batch of each pass is smaller
-            patches_there = len(patches.members(patches_h5, "train", "patch"))
-            size = patches_there / math.ceil(patches_there / size)
-        super().__init__(options.minutes, rate, size, CLOCKS[options.clock])
+        super().__init__()
         self.times = [60 * minutes for minutes in sorted(options.score_at)]
         self.patches_h5, self.split, self.rows = patches_h5, options.split, []
 
     def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(batch, logs)
-        if self.times and self.used >= self.times[0]:
+        self.images, used = logs["images"], logs["seconds"]
+        if self.times and used >= self.times[0]:
             found = score.quick_scores(self.model, self.patches_h5, self.split)
-            row = {"minutes": round(self.used / 60, 2), "images": round(self.images), **found}
+            row = {"minutes": round(used / 60, 2), "images": round(self.images), **found}
             self.rows.append(row)
-            self.times = [later for later in self.times if later > self.used]
+            self.times = [later for later in self.times if later > used]
             print({k: round(v, 4) for k, v in row.items()}, flush=True)
 
 
@@ -86,29 +83,38 @@ def data(dataset: str, split: str) -> tuple[Path, Path]:
     folder = work_root() / "benchmarks" / Path(dataset).name
     edges = "drop" if split == "patch" else "keep"
     tiles_h5, patches_h5 = folder / "tiles.h5", folder / f"patches_{edges}.h5"
-    if not tiles_h5.exists():
+    if not _today(tiles_h5, store.FORMAT):
         store.build(datasets.find(dataset), tiles_h5)
-    if not patches_h5.exists():
+    if not _today(patches_h5, patches.FORMAT):
         patches.cut(tiles_h5, patches_h5, edges=edges)
     patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
     return tiles_h5, patches_h5
+
+
+def _today(path: Path, kind: str) -> bool:
+    """Return whether a store is there, whole and of today's format."""
+    with contextlib.suppress(FileNotFoundError, ValueError), store.opened(path, kind):
+        return True
+    return False
 
 
 def train(
     options: argparse.Namespace, tiles_h5: Path, patches_h5: Path
 ) -> tuple[keras.Model, Watch]:
     """Train the chosen model for the stated minutes."""
-    with store.opened(tiles_h5) as file:
-        scheme = store.scheme(file)
+    scheme = store.scheme(tiles_h5)
     model, watch = MODELS[options.model](len(scheme), options), Watch(options, patches_h5)
     if options.model == "reference":
-        reference.fit(model, patches_h5, options.split, [watch])
+        there = len(patches.members(patches_h5, "train", options.split))
+        size = there / math.ceil(there / reference.BATCH_SIZE)  # each pass's last batch is smaller
+        clock = training.Clock(options.minutes, None, size, CLOCKS[options.clock])
+        reference.fit(model, patches_h5, options.split, [clock, watch])
         return model, watch
     how = {"batch_size": options.batch_size, "seed": options.seed}
     if options.split == "patch":
         crops = pipeline.batches(
             patches_h5, "train", split="patch", augment=True, crop=options.crop, **how
-        ).repeat()
+        )
     else:
         crops = pipeline.crops(
             tiles_h5,
@@ -126,8 +132,9 @@ def train(
         None,
         learned,
         path,
-        epochs=10_000,
         steps=STEPS_PER_LINE,
+        minutes=options.minutes,
+        clock=CLOCKS[options.clock],
         learning_rate=options.learning_rate,
         loss=training.default_loss(learned, options.dice),
         callbacks=[watch],
@@ -150,8 +157,6 @@ def main() -> None:
     device = training.setup(seed=options.seed)
     tiles_h5, patches_h5 = data(options.dataset, options.split)
     model, watch = train(options, tiles_h5, patches_h5)
-    with store.opened(tiles_h5) as file:
-        fingerprint = file.attrs["fingerprint"]
     width = f", width {options.width}" if options.model in ("unet", "attention_unet") else ""
     width += f", stride {options.stride}" if options.stride > 1 else ""
     six = ", six classes learned" if options.six or options.model == "reference" else ""
@@ -159,7 +164,7 @@ def main() -> None:
     row = {
         "date": datetime.now(UTC).date().isoformat(),
         "dataset": options.dataset,
-        "fingerprint": fingerprint,
+        "fingerprint": store.card(tiles_h5).fingerprint,
         "split": f"{options.split}, seed 0",
         "scored_on": " and ".join(score.held_out(patches_h5, options.split)),
         "model": options.model + width + six,

@@ -14,28 +14,10 @@ __version__ = "0.1.0"
 
 #: The road through the house: a room imports only rooms that stand before it.
 ROOMS = (
-    "colab",
-    "files",
-    "classes",
-    "sample",
-    "datasets",
-    "store",
-    "patches",
-    "pipeline",
-    "weights",
-    "models",
-    "losses",
-    "metrics",
-    "training",
-    "scenes",
-    "cleanup",
-    "basemaps",
-    "maps",
-    "webmap",
-    "plots",
-    "checks",
-    "course",
-)
+    "files", "classes", "rasters", "datasets", "store", "patches", "pipeline", "weights", "models",
+    "losses", "metrics", "evaluation", "training", "scenes", "cleanup", "basemaps", "maps",
+    "webmap", "plots",
+)  # fmt: skip
 
 
 def __getattr__(name: str):

@@ -3,7 +3,6 @@
 Taught in notebook 07.
 """
 
-import math
 import os
 import queue
 import threading
@@ -18,19 +17,16 @@ from geopy.exc import GeopyError
 from geopy.geocoders import Nominatim
 from pyproj import Transformer
 from rasterio import windows
-from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import WarpOptionsError
 from rasterio.transform import from_bounds
-from rasterio.vrt import WarpedVRT
 
 from segkit.files import cache_root, whole, work_root
+from segkit.rasters import warped
 
 #: Seconds to connect and to wait for bytes of one tile.
 TIMEOUT_S = (2, 4)
 #: Seconds for all tiles of a figure together; and for each tile of a scene, on top.
 DEADLINE_S, MORE_S_PER_TILE = 8, 0.25
-#: The longer side of a picture that is read from a raster, in pixels.
-LONGEST_SIDE = 1500
 #: Tiles that `scene_from_basemap` asks a provider for at most: what its terms call light use.
 MOST_TILES = 400
 #: The CRS of web maps.
@@ -61,30 +57,25 @@ def add_basemap(ax, crs, source=None) -> str:
         ValueError: the raster cannot be drawn, or lies elsewhere.
     """
     source = source or os.environ.get("SEGKIT_BASEMAP") or contextily.providers.OpenStreetMap.Mapnik
-    limits = ax.axis()
     if isinstance(source, str | Path) and Path(source).exists():
-        if not _draw_raster(ax, crs, Path(source), limits):
+        if not _draw_raster(ax, crs, Path(source)):
             raise ValueError(f"{source} lies elsewhere than what the axes show")
         return str(source)
-    west, south, east, north = _bounds(limits, crs)
-    try:
-        image, extent = _fetch(west, south, east, north, source)
+    try:  # first into the cache, within seconds; from there it is drawn
+        _fetch(*_bounds(ax.axis(), crs), source)
+        contextily.add_basemap(ax, source=source, crs=crs, timeout=TIMEOUT_S, zorder=-1)
+        return str(getattr(source, "name", source))
     except BasemapNotFound:
         embedded = work_root() / "sample" / "city" / "basemap.tif"
-        drawn = embedded.exists() and _draw_raster(ax, crs, embedded, limits)
+        drawn = embedded.exists() and _draw_raster(ax, crs, embedded)
         note = "offline: basemap of the embedded city" if drawn else "no answer from the provider"
         contextily.add_attribution(ax, note)
         return note
-    if str(crs).upper() != WEB_MERCATOR:
-        image, extent = contextily.warp_tiles(image, extent, t_crs=crs)
-    ax.imshow(image, extent=extent, interpolation="bilinear", zorder=-1)
-    ax.axis(limits)
-    contextily.add_attribution(ax, getattr(source, "attribution", ""))
-    return str(getattr(source, "name", source))
 
 
-def _draw_raster(ax, crs, path: Path, limits) -> bool:
+def _draw_raster(ax, crs, path: Path) -> bool:
     """Draw the part of a raster that the axes show, where it lies; return whether there is one."""
+    limits = ax.axis()
     (x0, x1), (y0, y1) = sorted(limits[:2]), sorted(limits[2:])
     try:
         found = warped(path, crs, (x0, y0, x1, y1))
@@ -93,70 +84,11 @@ def _draw_raster(ax, crs, path: Path, limits) -> bool:
     if found is None:
         return False
     picture, (west, south, east, north) = found
-    if picture.shape[-1] == 1:
-        picture = picture.repeat(3, axis=-1)
+    gray = {"cmap": "gray", "vmin": 0, "vmax": 255} if picture.shape[-1] == 1 else {}
     extent = (west, east, south, north)
-    ax.imshow(picture, extent=extent, interpolation="bilinear", zorder=-1)
+    ax.imshow(picture.squeeze(), extent=extent, interpolation="bilinear", zorder=-1, **gray)
     ax.axis(limits)
     return True
-
-
-def warped(
-    path: str | Path,
-    crs,
-    bounds: tuple[float, float, float, float] | None = None,
-    resampling: Resampling = Resampling.bilinear,
-) -> tuple[np.ndarray, tuple[float, float, float, float]] | None:
-    """Read a raster as a picture in another CRS, its longer side at most `LONGEST_SIDE` pixels.
-
-    Args:
-        path: a raster with a CRS; one band, or three and more (red, green, blue first).
-        crs: of the picture.
-        bounds: west, south, east, north in `crs` of the part to read; all of it by default.
-        resampling: nearest for classes.
-
-    Returns:
-        uint8 (H, W, 1) with 255 where there is no data, or (H, W, 4) with alpha; and its west,
-        south, east, north. None where the raster lies outside the bounds.
-    """
-    with rasterio.open(path) as raster:
-        if raster.crs is None:
-            raise ValueError(f"{path} has no CRS: nobody knows where on a map it lies")
-        colored, alpha = raster.count >= 3, ColorInterp.alpha in raster.colorinterp
-        how = {"add_alpha": colored and not alpha}
-        how |= {} if colored else {"nodata": raster.nodata if raster.nodata is not None else 255}
-        with WarpedVRT(raster, crs=crs, resampling=resampling, **how) as turned:
-            whole_window = windows.Window(0, 0, turned.width, turned.height)
-            part = windows.from_bounds(*(bounds or turned.bounds), turned.transform)
-            if not windows.intersect(part, whole_window):
-                return None
-            part = _whole_pixels(part.intersection(whole_window)).intersection(whole_window)
-            shrink = min(1, LONGEST_SIDE / max(part.height, part.width))
-            size = [max(1, round(length * shrink)) for length in (part.height, part.width)]
-            last = turned.colorinterp.index(ColorInterp.alpha) + 1 if colored else None
-            bands = [1, 2, 3, last] if colored else [1]
-            pixels = turned.read(
-                bands, window=part, out_shape=(len(bands), *size), resampling=resampling
-            )
-            return np.moveaxis(_bytes(pixels), 0, -1), turned.window_bounds(part)
-
-
-def _whole_pixels(area: windows.Window) -> windows.Window:
-    """Return the smallest window of whole pixels that holds another one."""
-    (top, bottom), (left, right) = area.toranges()
-    top, left, bottom, right = (math.floor(v) for v in (top, left, -bottom, -right))
-    return windows.Window(left, top, -right - left, -bottom - top)
-
-
-def _bytes(pixels: np.ndarray) -> np.ndarray:
-    """Return pixels (bands, H, W) as uint8; other types are stretched from 2 to 98 percent."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    low, high = np.nanpercentile(pixels[:3], (2, 98))
-    stretched = np.nan_to_num((pixels - low) * (255 / max(high - low, 1e-12))).clip(0, 255)
-    if len(pixels) == 4:
-        stretched[3] = 255 * (pixels[3] > 0)
-    return stretched.astype(np.uint8)
 
 
 def scene_from_basemap(
@@ -198,10 +130,10 @@ def scene_from_basemap(
     grid = from_bounds(left, bottom, right, top, image.shape[1], image.shape[0])
     window = windows.from_bounds(west, south, east, north, grid).round_offsets().round_lengths()
     pixels = np.moveaxis(image[window.toslices()][..., :3], -1, 0)
-    size = {"count": 3, "height": pixels.shape[1], "width": pixels.shape[2], "dtype": "uint8"}
-    place = {"crs": WEB_MERCATOR, "transform": windows.transform(window, grid)}
-    how = {"tiled": True, "compress": "deflate"}
-    with whole(target) as part, rasterio.open(part, "w", "GTiff", **size, **place, **how) as raster:
+    profile = {"count": 3, "height": pixels.shape[1], "width": pixels.shape[2], "dtype": "uint8"}
+    profile |= {"crs": WEB_MERCATOR, "transform": windows.transform(window, grid)}
+    profile |= {"driver": "GTiff", "tiled": True, "compress": "deflate"}
+    with whole(target) as part, rasterio.open(part, "w", **profile) as raster:
         raster.write(pixels)
         raster.update_tags(attribution=getattr(source, "attribution", str(source)), zoom=zoom)
     return Path(target)

@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.features import sieve
 from scipy import ndimage
 
-from segkit.scenes import NODATA
+from segkit.rasters import NODATA
 
 
 def majority(mask: np.ndarray, size: int = 5) -> np.ndarray:

@@ -1,16 +1,23 @@
-"""Where files lie, and how they appear: whole or not at all."""
+"""Where files lie, and how they appear: whole or not at all, also with two writers."""
 
-import json
+import getpass
+import hashlib
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+#: What is not whole yet lies beside its place: .part-<process>-<random>-<name>.
+PART = re.compile(r"\.part-(\d+)-[^-]+-(.+)")
 
 
 def data_root() -> Path:
@@ -47,78 +54,73 @@ def shown(path: str | Path) -> str:
 def whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary name in the same folder, and rename it to `path` when all went well.
 
-    Whoever looks at `path` sees the old file or the new one, never half of one. What a killed run
-    left under the temporary name is written over by the next.
+    Whoever looks at `path` sees the old file or the new one, never half of one, nor one mixed from
+    two writers: each has a name of its own, and the last to finish stays. What a killed process
+    left is cleared by the next writer.
 
     Args:
-        path: the file to write; its folder is made if need be.
+        path: the file or folder to write; its own folder is made if need be.
 
     Yields:
-        The temporary path to write to, in the same folder, with the same suffix.
+        The temporary path to write to, in the same folder, with the same suffix. Nothing is there.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    part.unlink(missing_ok=True)
+    for left in path.parent.glob(f".part-*-{path.name}"):
+        found = PART.fullmatch(left.name)
+        if found and found[2] == path.name and not _runs(int(found[1])):
+            _remove(left)
+    part = path.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         yield part
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        _remove(part)
 
 
-RECORD = "sample.json"
+def _runs(process: int) -> bool:
+    """Return whether a process of that number runs here."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
-def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None]) -> Path:
-    """Fill a folder whole or not at all, and leave a finished one as it is.
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: str | Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a file or folder that several processes may want to make.
 
     Args:
-        folder: where the files go.
-        stamp: what was made, kept in the folder as `sample.json` beside the list of its files.
-        write: fills the folder that it is given.
-
-    Returns:
-        The folder.
+        path: what is made; the lock goes with the process that holds it.
+        wait: whether to wait, saying so, until the other is done.
 
     Raises:
-        FileExistsError: the folder holds something else.
+        RuntimeError: another process holds it, and nobody waits.
     """
-    folder = Path(folder)
-    known = _record(folder)
-    if known is None and folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
-    if (
-        known
-        and stamp.items() <= known.items()
-        and all((folder / x).exists() for x in known["files"])
-    ):
-        return folder
-    part, old = (folder.with_name(folder.name + suffix) for suffix in (".part", ".old"))
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    name = hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:16]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"segkit-{getpass.getuser()}-{name}.lock")
     try:
-        write(part)
-        files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
-        text = json.dumps({**stamp, "files": files}, indent=1)
-        (part / RECORD).write_text(text, encoding="utf-8")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    return folder
-
-
-def _record(folder: Path) -> dict | None:
-    """Return the record of a finished folder, or None."""
-    try:
-        known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return known if isinstance(known["files"], list) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        if not wait:
+            raise RuntimeError(
+                f"{shown(path)} is being written by another process: let it finish, or stop it"
+            ) from error
+        print(f"{shown(path)} is being made by another process: waiting …", flush=True)
+        lock.acquire()
+    with lock:
+        lock.release()
+        yield
 
 
 def progress(items: Iterable | None, label: str, total: int | None = None, **options) -> tqdm:

@@ -3,7 +3,6 @@
 Taught in notebook 07.
 """
 
-import contextlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,33 +10,17 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pandas as pd
-import rasterio
 import shapely
-from pyproj import Geod, Transformer
-from rasterio.errors import NotGeoreferencedWarning
+from pyproj import Transformer
 from rasterio.features import shapes
-from rasterio.io import MemoryFile
+from rasterio.windows import Window
 from shapely.geometry import Polygon, shape
 
-from segkit.basemaps import add_basemap, scene_from_basemap
-from segkit.files import whole
-from segkit.scenes import NODATA, cloud_optimized, scheme_of
+from segkit import rasters
+from segkit.basemaps import add_basemap, scene_from_basemap  # noqa: F401 (maps.add_basemap)
+from segkit.rasters import BLOCK, EARTH, NODATA, scheme_of, write
 
-__all__ = [
-    "add_basemap",
-    "adjusted_areas",
-    "areas",
-    "changes",
-    "polygons",
-    "scene_from_basemap",
-    "write",
-]
-
-#: The ellipsoid that areas are measured on.
-EARTH = Geod(ellps="WGS84")
 SQUARE_METERS_PER_HECTARE = 10_000
-#: Pixels on a side of the blocks whose true area is measured; within one, pixels count alike.
-BLOCK = 256
 #: Points added along each edge of a block before it is laid on the ellipsoid.
 POINTS_PER_EDGE = 8
 
@@ -54,8 +37,8 @@ def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFra
         Columns class (name, or number where the map carries none) and geometry, in the map's CRS.
         Pixels without data belong to no polygon.
     """
-    with _opened(map_tif) as raster:
-        indices, valid = _read(raster)
+    with rasters.opened(map_tif) as raster:
+        indices, valid = rasters.read(raster)
         found = list(shapes(indices, mask=valid, transform=raster.transform))
         crs = raster.crs.to_string() if raster.crs else None
     names = _names(map_tif)
@@ -121,38 +104,6 @@ def adjusted_areas(
     return pd.DataFrame(table, index)
 
 
-def write(indices: np.ndarray, like: str | Path, target: str | Path) -> Path:
-    """Write a class map that lies where another one lies, with its classes and colors.
-
-    Args:
-        indices: uint8 (H, W) class indices, 255 where there is no data.
-        like: a class map of the same height and width.
-        target: a cloud-optimized GeoTIFF.
-
-    Returns:
-        `target`.
-
-    Raises:
-        ValueError: another height or width, or not uint8.
-    """
-    with _opened(like) as raster:
-        if indices.shape != raster.shape or indices.dtype != np.uint8:
-            raise ValueError(
-                f"{indices.dtype} {indices.shape}, but {like} is uint8 {raster.shape}: a map of "
-                "another size needs its own transform"
-            )
-        place = {"crs": raster.crs, "transform": raster.transform, "nodata": NODATA}
-        size = {"height": raster.height, "width": raster.width, "count": 1, "dtype": "uint8"}
-        with MemoryFile() as memory, whole(target) as part:
-            with memory.open(driver="GTiff", **size, **place) as written:
-                written.write(indices, 1)
-                written.update_tags(**raster.tags())
-                with contextlib.suppress(ValueError):  # a map without colors of its own
-                    written.write_colormap(1, raster.colormap(1))
-            cloud_optimized(memory.name, part)
-    return Path(target)
-
-
 def changes(
     before: str | Path, after: str | Path, target: str | Path | None = None
 ) -> pd.DataFrame:
@@ -172,14 +123,14 @@ def changes(
     Raises:
         ValueError: the two maps differ in size, place, or classes.
     """
-    with _opened(before) as old, _opened(after) as new:
+    with rasters.opened(before) as old, rasters.opened(after) as new:
         _check_same(old, new)
         project = _to_degrees(old.crs) if old.crs else None
         moved, became = np.zeros((256, 256)), None
         if target:
             became = np.full(old.shape, NODATA, np.uint8)
         for area in _blocks(old.height, old.width):
-            (was, known), (now, there) = _read(old, area), _read(new, area)
+            (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
             known &= there
             size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
             np.add.at(moved, (was[known], now[known]), size)
@@ -221,10 +172,10 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
 
 def _raster_areas(map_tif: str | Path) -> tuple[pd.Series, str]:
     names, size = _names(map_tif), np.zeros(256)
-    with _opened(map_tif) as raster:
+    with rasters.opened(map_tif) as raster:
         project = _to_degrees(raster.crs) if raster.crs else None
         for area in _blocks(raster.height, raster.width):
-            indices, known = _read(raster, area)
+            indices, known = rasters.read(raster, area)
             counts = np.bincount(indices[known], minlength=256).astype(float)
             size += counts * (_pixel_area(raster, area, project) if project else 1)
     if project is None:
@@ -235,9 +186,9 @@ def _raster_areas(map_tif: str | Path) -> tuple[pd.Series, str]:
     return pd.Series(size[present] / (SQUARE_METERS_PER_HECTARE if project else 1), index), unit
 
 
-def _blocks(height: int, width: int) -> list[rasterio.windows.Window]:
+def _blocks(height: int, width: int) -> list[Window]:
     return [
-        rasterio.windows.Window(c, r, min(BLOCK, width - c), min(BLOCK, height - r))
+        Window(c, r, min(BLOCK, width - c), min(BLOCK, height - r))
         for r in range(0, height, BLOCK)
         for c in range(0, width, BLOCK)
     ]
@@ -265,23 +216,8 @@ def _to_degrees(crs) -> Transformer:
 
 
 def _names(map_tif: str | Path) -> dict[int, str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        scheme = scheme_of(map_tif)
+    scheme = scheme_of(map_tif)
     return dict(enumerate(scheme.names)) if scheme else {}
-
-
-def _opened(map_tif: str | Path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(map_tif)
-
-
-def _read(raster, area=None) -> tuple[np.ndarray, np.ndarray]:
-    """Return class indices uint8 (H, W) and where they are known, bool (H, W)."""
-    if raster.dtypes[0] != "uint8":
-        raise ValueError(f"{raster.name}: pixels are {raster.dtypes[0]}; a class map is uint8")
-    return raster.read(1, window=area), raster.read_masks(1, window=area) > 0
 
 
 def _warn_no_crs(unit: str, stacklevel: int = 4) -> None:

@@ -56,16 +56,8 @@ def confusion(
         true, claimed = (
             x[first : first + CHUNK].astype(number, copy=False) for x in (y_true, y_pred)
         )
-        total += _bincount(true * number(classes) + claimed, classes**2)
+        total += np.bincount(true * number(classes) + claimed, minlength=classes**2)
     return total.reshape(classes, classes)
-
-
-def _bincount(numbers: np.ndarray, count: int) -> np.ndarray:
-    """Count as `np.bincount` does, but an even number of bytes two by two, in half the time."""
-    if numbers.dtype != np.uint8 or numbers.size % 2:
-        return np.bincount(numbers, minlength=count)
-    two = np.bincount(numbers.view(np.uint16), minlength=2**16).reshape(256, 256)
-    return (two.sum(axis=0) + two.sum(axis=1))[:count]
 
 
 def scores(confusion: np.ndarray, scheme: ClassScheme | None = None) -> pd.DataFrame:

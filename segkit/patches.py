@@ -1,12 +1,15 @@
 """Patchify and back without losing a pixel; grouped train, validation and test splits.
 
-Taught in notebook 02. A file of patches holds `/images` uint8 (N, S, S, C) and `/masks` uint8
-(N, S, S); of each patch the `/tile`, its `/group`, `/height` and `/width`, and the patch's `/row`
-and `/column` in it; and under `/splits/` one uint8 (N,) per rule that was asked for: 0 train,
-1 validation, 2 test.
+Taught in notebook 02. A file of patches holds `/images` (N, S, S, C) in the data's own dtype and
+`/masks` uint8 (N, S, S); of each patch the `/tile`, its `/group`, `/height` and `/width`, the
+patch's `/row` and `/column` in it, and its pixels of each class, `/counts` (N, classes); and under
+`/splits/` one uint8 (N,) per rule that was asked for: 0 train, 1 validation, 2 test. The card of
+the tiles is an attribute of the file.
 """
 
+import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,12 +20,17 @@ import pandas as pd
 from segkit import store
 from segkit.files import progress, whole
 
-FORMAT = "segkit patches 1"
+FORMAT = "segkit patches 2"
 SUBSETS = ("train", "validation", "test")
 #: What stays together under each rule: one of the arrays of the file, or nothing.
-RULES = {"patch": None, "tile-part": "tile", "tile": "group"}
-#: The splits of `leave_one_out` are named by this and the group left out.
-FOLD = "without "
+RULES = {"patch": None, "image": "tile", "group": "group"}
+#: Names that these rules had before.
+OLDER = {"tile-part": "image", "tile": "group"}
+#: What makes a split.
+MAKERS = "patches.split(…, by=…) or patches.leave_one_out(…)"
+TEXT = h5py.string_dtype()
+#: Where a patch comes from: arrays of the file, and their types.
+PLACE = {"tile": TEXT, "group": TEXT, **dict.fromkeys(("row", "column", "height", "width"), "i4")}
 
 
 class LeakError(ValueError):
@@ -122,43 +130,36 @@ def cut(
     Raises:
         ValueError: no patch at all, or a small tile in a scheme with no ignored class.
     """
-    with store.opened(tiles_h5) as source, whole(path) as part, h5py.File(part, "w") as file:
-        scheme, tiles = store.scheme(source), source["tiles"]
+    with store.opened(tiles_h5, store.FORMAT) as source, whole(path) as part:
+        card, tiles = store.card(source), source["tiles"]
         places = [
-            (name, row, column)
+            (name, tile.attrs["group"], row, column, *tile["mask"].shape)
             for name, tile in tiles.items()
             for row in starts(tile["mask"].shape[0], size, overlap, edges)
             for column in starts(tile["mask"].shape[1], size, overlap, edges)
         ]
         if not places:
             raise ValueError(f"no tile holds a whole patch of {size} pixels: use edges='keep'")
-        _write_places(file, tiles, places)
-        channels = next(iter(tiles.values()))["image"].shape[2]
-        n = len(places)
-        images = file.create_dataset(
-            "images", (n, size, size, channels), "u1", chunks=(1, size, size, channels)
-        )
-        masks = file.create_dataset(
-            "masks", (n, size, size), "u1", chunks=(1, size, size), compression="gzip"
-        )
-        for i, (name, row, column) in enumerate(progress(places, "patches.h5")):
-            images[i], masks[i] = _patch(tiles[name], row, column, size, scheme.ignore_index)
-        for key in ("dataset", "scheme", "fingerprint"):
-            file.attrs[key] = source.attrs[key]
-        file.attrs.update(size=size, overlap=overlap, edges=edges, format=FORMAT)
+        with h5py.File(part, "w") as file:
+            for (key, kind), values in zip(PLACE.items(), zip(*places, strict=True), strict=True):
+                file.create_dataset(key, data=values, dtype=kind)
+            _write_pixels(file, tiles, places, size, card)
+            file.attrs.update(card=source.attrs["card"], size=size, overlap=overlap, edges=edges)
+            file.attrs["format"] = FORMAT
     return Path(path)
 
 
-def _write_places(file: h5py.File, tiles: h5py.Group, places: list[tuple[str, int, int]]) -> None:
-    """Write where each patch comes from: its tile, the tile's group and size, row and column."""
-    names, rows, columns = zip(*places, strict=True)
-    groups = [tiles[name].attrs["group"] for name in names]
-    shapes = np.array([tiles[name]["mask"].shape for name in names], np.int32)
-    for key, values in (("tile", names), ("group", groups)):
-        file.create_dataset(key, data=np.array(values, object), dtype=h5py.string_dtype())
-    numbers = {"row": rows, "column": columns, "height": shapes[:, 0], "width": shapes[:, 1]}
-    for key, values in numbers.items():
-        file.create_dataset(key, data=np.array(values, np.int32))
+def _write_pixels(file: h5py.File, tiles: h5py.Group, places: list, size: int, card) -> None:
+    """Write image, mask and class counts of each patch."""
+    square, bands = (len(places), size, size), len(card.bands)
+    images = file.create_dataset(
+        "images", (*square, bands), card.dtype, chunks=(1, size, size, bands)
+    )
+    masks = file.create_dataset("masks", square, "u1", chunks=(1, size, size), compression=1)
+    counts = file.create_dataset("counts", (len(places), len(card.scheme)), "i8")
+    for i, (name, _, row, column, *_) in enumerate(progress(places, "patches.h5")):
+        images[i], mask = _patch(tiles[name], row, column, size, card.scheme.ignore_index)
+        masks[i], counts[i] = mask, np.bincount(mask.ravel(), minlength=len(card.scheme))
 
 
 def _patch(tile: h5py.Group, row: int, column: int, size: int, ignore_index: int | None):
@@ -181,23 +182,48 @@ def _filled(image: np.ndarray, size: int, **how) -> np.ndarray:
     return np.pad(image, [*missing, *[(0, 0)] * (image.ndim - 2)], **how)
 
 
+def index(patches_h5: str | Path) -> pd.DataFrame:
+    """List the patches: columns tile, group, row, column, height, width (of the tile, pixels)."""
+    with store.opened(patches_h5, FORMAT) as file:
+        found = {
+            key: file[key].asstr() if kind == TEXT else file[key] for key, kind in PLACE.items()
+        }
+        return pd.DataFrame({key: values[:] for key, values in found.items()})
+
+
+def read(patches_h5: str | Path, positions: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Read patches.
+
+    Args:
+        patches_h5: what `cut` wrote.
+        positions: one position in the file, or some, in any order.
+
+    Returns:
+        images (n, S, S, C) in the data's own dtype and masks uint8 (n, S, S); of one position,
+        (S, S, C) and (S, S).
+    """
+    found, place = np.unique(positions, return_inverse=True)
+    with store.opened(patches_h5, FORMAT) as file:
+        return file["images"][found][place], file["masks"][found][place]
+
+
 def split(
     patches_h5: str | Path,
-    by: str = "tile-part",
+    by: str = "image",
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
     seed: int = 0,
 ) -> pd.DataFrame:
     """Share the patches out over train, validation and test, and write it into the file.
 
     Args:
-        patches_h5: what `cut` wrote.
+        patches_h5: what `cut` wrote. It is replaced as a whole: who reads it meanwhile, reads on.
         by: what stays together. "patch": nothing; patches of one image land on both sides, which
-            leaks, so it serves for comparison only and warns of it. "tile-part": all patches of
-            one image; each group of images gives its share to each subset, or all of them together
-            where a group has fewer than three images. "tile": all images of one group.
+            leaks, so it serves for comparison only and warns of it. "image": all patches of one
+            image; each group of images gives its share to each subset, or all of them together
+            where a group has fewer than three images. "group": all images of one group.
         fractions: train, validation, test; they sum to 1.
-        seed: for "patch" and "tile" it shuffles; for "tile-part" it moves the held-out images
-            along: 0 holds out the last of each group.
+        seed: of the shuffle. Only where a group's images are numbered parts, as in Dubai, "image"
+            does not shuffle: 0 holds out the last parts, each further seed those one before.
 
     Returns:
         Share of each class in each subset (rows train, validation, test), and how many patches.
@@ -205,18 +231,17 @@ def split(
     Raises:
         LeakError: an image or a group would land on both sides; nothing is written.
     """
-    with store.opened(patches_h5, FORMAT) as file:
-        tile, group = file["tile"].asstr()[:], file["group"].asstr()[:]
-    subset = _assign(tile, group, by, fractions, seed)
+    by, listed = OLDER.get(by, by), index(patches_h5)
+    subset = _assign(listed, store.card(patches_h5).parts, by, fractions, seed)
     if RULES[by] is None:
-        both = sum(len(set(subset[tile == name])) > 1 for name in np.unique(tile))
+        sides = pd.Series(subset).groupby(listed["tile"]).nunique()
         warnings.warn(
-            f"split by patch: {both} of {len(np.unique(tile))} images have patches in more than "
+            f"split by patch: {(sides > 1).sum()} of {len(sides)} images have patches in more than "
             "one subset, so scores on it promise too much; for comparison only",
             LeakWarning,
             stacklevel=2,
         )
-    _write_split(patches_h5, by, subset, by=by, fractions=fractions, seed=seed)
+    _write_splits(patches_h5, {by: subset}, by=by, fractions=fractions, seed=seed)
     return shares(patches_h5, by)
 
 
@@ -226,24 +251,25 @@ def leave_one_out(patches_h5: str | Path) -> list[str]:
     Returns:
         The splits' names, "without <group>", to be passed wherever a split is asked for.
     """
-    with store.opened(patches_h5, FORMAT) as file:
-        group = file["group"].asstr()[:]
-    names = {f"{FOLD}{quote(left_out, safe=' ')}": left_out for left_out in np.unique(group)}
+    group = index(patches_h5)["group"].to_numpy()
+    names = {f"without {quote(left_out, safe=' ')}": left_out for left_out in np.unique(group)}
     if len(names) < 2:
         raise ValueError("all images are of one group: there is none to leave out")
-    for name, left_out in names.items():
-        subset = np.where(group == left_out, SUBSETS.index("test"), 0).astype(np.uint8)
-        _write_split(patches_h5, name, subset, by="tile")
+    held = {name: np.where(group == left_out, 2, 0) for name, left_out in names.items()}
+    _write_splits(patches_h5, held, by="group")
     return list(names)
 
 
-def _write_split(patches_h5: str | Path, name: str, subset: np.ndarray, **how) -> None:
-    """Check a split and write it with its rule; `how` holds at least `by`."""
-    with h5py.File(patches_h5, "r+") as file:
-        _check(file, name, subset, how["by"])
-        data = file.require_dataset(f"splits/{name}", subset.shape, "u1")
-        data[:] = subset
-        data.attrs.update(how)
+def _write_splits(patches_h5: str | Path, subsets: dict[str, np.ndarray], **how) -> None:
+    """Check splits and write them with their rule; `how` holds at least `by`."""
+    with whole(patches_h5) as part:
+        shutil.copyfile(patches_h5, part)
+        with h5py.File(part, "r+") as file:
+            for name, subset in subsets.items():
+                _check(file, name, subset, how["by"])
+                data = file.require_dataset(f"splits/{name}", subset.shape, "u1")
+                data[:] = subset
+                data.attrs.update(how)
 
 
 def _check(file: h5py.File, name: str, subset: np.ndarray, by: str) -> None:
@@ -254,53 +280,39 @@ def _check(file: h5py.File, name: str, subset: np.ndarray, by: str) -> None:
     if leaking := sides[sides > 1].index.tolist():
         raise LeakError(
             f"split {name!r}: {len(leaking)} image(s) or group(s) are in more than one subset, "
-            f"such as {leaking[0]}. Make it anew with {_maker(name)}."
+            f"such as {leaking[0]}. Make it anew with {MAKERS}."
         )
 
 
-def _maker(name: str) -> str:
-    """Return what makes a split."""
-    return "patches.leave_one_out" if name.startswith(FOLD) else f"patches.split(…, by={name!r})"
-
-
-def _assign(tile, group, by: str, fractions, seed: int) -> np.ndarray:
+def _assign(listed: pd.DataFrame, parts: bool, by: str, fractions, seed: int) -> np.ndarray:
+    """Return uint8 (N,): the subset of each patch."""
     if by not in RULES:
         raise ValueError(f"by={by!r}: choose one of {', '.join(RULES)}")
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
         raise ValueError(f"fractions {fractions}: three numbers from 0 on that sum to 1")
-    if by == "patch":
-        return _subsets(np.random.default_rng(seed).permutation(len(tile)), fractions)
-    if by == "tile":
-        return _by_unit(group, np.random.default_rng(seed).permutation(np.unique(group)), fractions)
-    subset = np.zeros(len(tile), np.uint8)
-    alone = min(len(np.unique(tile[group == name])) for name in np.unique(group)) < len(SUBSETS)
-    stratum = np.full(len(tile), "all") if alone else group
+    rng, subset = np.random.default_rng(seed), np.zeros(len(listed), np.uint8)
+    unit = listed[RULES[by]] if RULES[by] else pd.Series(listed.index)
+    few = listed.groupby("group")["tile"].nunique().min() < len(SUBSETS)
+    stratum = listed["group"] if by == "image" and not few else np.zeros(len(listed))
     for name in np.unique(stratum):
         inside = stratum == name
-        parts = np.unique(tile[inside])
-        subset[inside] = _by_unit(tile[inside], np.roll(parts, -(seed % len(parts))), fractions)
+        names = np.unique(unit[inside])
+        still = by == "image" and parts
+        order = np.roll(names, -(seed % len(names))) if still else rng.permutation(names)
+        subset[inside] = pd.Series(_dealt(len(order), fractions), order)[unit[inside]]
     return subset
 
 
-def _by_unit(unit: np.ndarray, order: np.ndarray, fractions) -> np.ndarray:
-    """Give every patch the subset of its unit (image or group)."""
-    if len(order) < np.count_nonzero(fractions):
-        raise ValueError(f"{len(order)} image(s) or group(s) cannot fill {fractions}")
-    positions = np.argsort(order)[np.searchsorted(np.sort(order), unit)]
-    return _subsets(np.arange(len(order)), fractions)[positions]
-
-
-def _subsets(order: np.ndarray, fractions) -> np.ndarray:
-    """Deal positions out: the last to test, those before to validation, the rest to train."""
-    counts = [max(1, round(f * len(order))) if f else 0 for f in fractions[1:]]
+def _dealt(count: int, fractions) -> np.ndarray:
+    """Deal so many units out: the last to test, those before to validation, the rest to train."""
+    if count < np.count_nonzero(fractions):
+        raise ValueError(f"{count} image(s) or group(s) cannot fill {fractions}")
+    counts = [max(1, round(f * count)) if f else 0 for f in fractions[1:]]
     if not fractions[0]:
-        counts[0 if fractions[1] else 1] += len(order) - sum(counts)
-    while sum(counts) > len(order) - bool(fractions[0]):
+        counts[0 if fractions[1] else 1] += count - sum(counts)
+    while sum(counts) > count - bool(fractions[0]):
         counts[int(np.argmax(counts))] -= 1
-    subset = np.zeros(len(order), np.uint8)
-    subset[order[len(order) - sum(counts) :]] = 1
-    subset[order[len(order) - counts[1] :]] = 2
-    return subset
+    return np.repeat(np.arange(3), [count - sum(counts), *counts])
 
 
 def splits(patches_h5: str | Path) -> list[str]:
@@ -309,16 +321,17 @@ def splits(patches_h5: str | Path) -> list[str]:
         return list(file.get("splits", ()))
 
 
-def members(patches_h5: str | Path, subset: str, by: str = "tile-part") -> np.ndarray:
+def members(patches_h5: str | Path, subset: str, by: str = "image") -> np.ndarray:
     """Return the positions (int64) of a subset's patches.
 
     Raises:
         KeyError: that split was never made, or no such subset.
         LeakError: the stored split has an image or a group on both sides.
     """
+    by = OLDER.get(by, by)
     with store.opened(patches_h5, FORMAT) as file:
         if f"splits/{by}" not in file:
-            raise KeyError(f"no split {by!r} yet: make it with {_maker(by)}")
+            raise KeyError(f"no split {by!r} yet: make it with {MAKERS}")
         if subset not in SUBSETS:
             raise KeyError(f"subset {subset!r}: choose one of {', '.join(SUBSETS)}")
         stored = file[f"splits/{by}"]
@@ -326,22 +339,21 @@ def members(patches_h5: str | Path, subset: str, by: str = "tile-part") -> np.nd
         return np.flatnonzero(stored[:] == SUBSETS.index(subset))
 
 
-def tiles(patches_h5: str | Path, subset: str, by: str = "tile-part") -> list[str]:
+def tiles(patches_h5: str | Path, subset: str, by: str = "image") -> list[str]:
     """Return the ids of the images whose patches make up a subset."""
     if by == "patch":
         raise ValueError("a split by patch has no images of its own: every image is on both sides")
     found = members(patches_h5, subset, by)
-    with store.opened(patches_h5, FORMAT) as file:
-        return sorted(set(file["tile"].asstr()[:][found]))
+    return sorted(set(index(patches_h5)["tile"].iloc[found]))
 
 
-def shares(patches_h5: str | Path, by: str = "tile-part") -> pd.DataFrame:
+def shares(patches_h5: str | Path, by: str = "image") -> pd.DataFrame:
     """Return how many patches each subset has, and the share of each class among its pixels."""
+    names = store.scheme(patches_h5).names
     with store.opened(patches_h5, FORMAT) as file:
-        names = store.scheme(file).names
-        subset, counts = file[f"splits/{by}"][:], np.zeros((len(SUBSETS), len(names)), np.int64)
-        for i, mask in enumerate(file["masks"]):
-            counts[subset[i]] += np.bincount(mask.ravel(), minlength=len(names))
-    table = pd.DataFrame(counts / counts.sum(axis=1, keepdims=True).clip(1), SUBSETS, names)
+        subset, counts = file[f"splits/{OLDER.get(by, by)}"][:], file["counts"][:]
+    pixels = pd.DataFrame(counts, columns=names).groupby(subset).sum()
+    pixels = pixels.reindex(range(len(SUBSETS)), fill_value=0).set_axis(SUBSETS)
+    table = pixels.div(pixels.sum(axis=1).clip(lower=1), axis=0)
     table.insert(0, "patches", np.bincount(subset, minlength=len(SUBSETS)))
     return table

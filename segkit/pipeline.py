@@ -3,6 +3,7 @@
 Taught in notebooks 02 and 05.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from segkit import patches, store
+from segkit.datasets import Card
 
 #: Large tiles are drawn more often, but less than their share of pixels.
 TILE_SIZE_POWER = 0.7
@@ -46,7 +48,7 @@ def batches(
     patches_h5: str | Path,
     subset: str,
     batch_size: int,
-    split: str = "tile-part",
+    split: str = "image",
     augment: bool = False,
     seed: int = 0,
     crop: int | None = None,
@@ -57,25 +59,26 @@ def batches(
         patches_h5: what `patches.cut` wrote, with the split in it.
         subset: "train", "validation" or "test".
         batch_size: patches in a batch; the last may be smaller.
-        split: "patch", "tile-part", "tile", or a name that `patches.leave_one_out` gave.
-        augment: shuffle anew each time through, and augment.
+        split: "patch", "image", "group", or a name that `patches.leave_one_out` gave.
+        augment: shuffle anew each time through (what a new data set does in the same order), and
+            augment.
         seed: of shuffling and augmentation.
         crop: draw a random window of so many pixels from each patch.
 
     Returns:
         A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); S is the patches'
-        size, or `crop`.
+        size, or `crop`. `.card` is the card of the patches.
     """
     found = patches.members(patches_h5, subset, split)
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        size, channels = file["images"].shape[2:]
+    card, size = store.card(patches_h5), int(store.attributes(patches_h5)["size"])
     if not len(found):
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
     if crop is not None and not 0 < crop <= size:
         raise ValueError(f"crop={crop}: from 1 to {size}, the size of the patches")
-    rng = np.random.default_rng(seed)
+    passes = itertools.count()
 
     def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        rng = np.random.default_rng([seed, next(passes)])
         order = rng.permutation(found) if augment else found
         with h5py.File(patches_h5, "r") as file:
             images, masks = file["images"], file["masks"]
@@ -83,11 +86,17 @@ def batches(
                 pairs = [(images[i], masks[i]) for i in order[first : first + batch_size]]
                 if crop:
                     pairs = [_cropped(image, mask, crop, rng) for image, mask in pairs]
-                yield _stack(pairs, rng if augment else None)
+                yield _stack(pairs, card, rng if augment else None)
+
+    def restart() -> None:
+        nonlocal passes
+        passes = itertools.count()
 
     count = -(-len(found) // batch_size)
-    data = _dataset(read, (None, crop or size, crop or size, channels))
-    return data.apply(tf.data.experimental.assert_cardinality(count))
+    data = _dataset(read, (None, crop or size, crop or size, len(card.bands)))
+    data = data.apply(tf.data.experimental.assert_cardinality(count))
+    data.card, data.restart, data.images_per_step = card, restart, len(found) / count
+    return data
 
 
 def crops(
@@ -112,7 +121,8 @@ def crops(
             windows the one with most of it is taken: rare classes are seen more often.
 
     Returns:
-        An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)).
+        An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); `.card`
+        is the card of the tiles.
     """
     listed = store.index(tiles_h5)
     unknown = sorted(set(tile_ids) - set(listed.index))
@@ -131,13 +141,25 @@ def crops(
             while True:
                 picked = rng.choice(len(chosen), batch_size, p=chance)
                 pairs = [_window(file, chosen.index[i], size, rng, wanted) for i in picked]
-                yield _stack(pairs, rng if augment else None)
+                yield _stack(pairs, card, rng if augment else None)
 
-    with store.opened(tiles_h5) as file:
-        channels, scheme = file[f"tiles/{tile_ids[0]}/image"].shape[2], store.scheme(file)
-    real = [c for c in range(len(scheme)) if c != scheme.ignore_index]
+    card = store.card(tiles_h5)
+    real = [c for c in range(len(card.scheme)) if c != card.scheme.ignore_index]
     wanted = (real, candidates)
-    return _dataset(draw, (None, size, size, channels))
+    data = _dataset(draw, (batch_size, size, size, len(card.bands)))
+    data.card, data.restart, data.images_per_step = card, lambda: None, batch_size
+    return data
+
+
+def origin(data: tf.data.Dataset) -> tf.data.Dataset | None:
+    """Return what `batches` or `crops` gave and a data set was made from by repeat, map …, or None.
+
+    It has `card`, `images_per_step` (on average) and `restart()`, after which a new iteration draws
+    what the very first one drew.
+    """
+    while data is not None and not hasattr(data, "images_per_step"):
+        data = getattr(data, "_input_dataset", None)
+    return data
 
 
 def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator, wanted):
@@ -162,11 +184,14 @@ def _cropped(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Gene
     return image[window], mask[window]
 
 
-def _stack(pairs: list, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+def _stack(
+    pairs: list, card: Card, rng: np.random.Generator | None
+) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [(card.scaled(image), mask) for image, mask in pairs]
     if rng is not None:
         pairs = [augment(image, mask, rng) for image, mask in pairs]
     images, masks = zip(*pairs, strict=True)
-    return np.stack(images).astype(np.float32), np.stack(masks)
+    return np.stack(images), np.stack(masks)
 
 
 def _dataset(generate, shape: tuple) -> tf.data.Dataset:

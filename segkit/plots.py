@@ -5,17 +5,22 @@ A figure is returned, never shown, so that a notebook's last line displays it on
 
 from collections.abc import Callable, Sequence
 
-import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from segkit.classes import ClassScheme
+from segkit.rasters import NODATA
 
 DPI = 80
+#: What all figures of the course have in common.
+STYLE = {
+    "figure.dpi": DPI, "figure.constrained_layout.use": True, "lines.markersize": 4,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
+    "legend.frameon": False, "legend.fontsize": 8,
+}  # fmt: skip
 #: What is wrong, what is right, what does not count.
 ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
 #: Gray level of pixels without a class.
@@ -30,7 +35,7 @@ def legend(target, scheme: ClassScheme, **kwargs):
         for name, color in zip(scheme.names, scheme.colors, strict=True)
     ]
     style = {"frameon": False, "fontsize": 9, "ncols": len(patches), "loc": "outside lower center"}
-    return target.legend(handles=patches, **{**style, **kwargs})
+    return target.legend(handles=patches, **style | kwargs)
 
 
 def play(draw: Callable[..., Figure], **choices: Sequence) -> None:
@@ -42,6 +47,9 @@ def play(draw: Callable[..., Figure], **choices: Sequence) -> None:
         draw: takes the settings by name, returns a figure.
         choices: setting → the values that its slider offers.
     """
+    import ipywidgets
+    from IPython.display import display
+
     sliders = {
         name: ipywidgets.SelectionSlider(
             options=list(values), description=name.replace("_", " "), continuous_update=False
@@ -58,6 +66,7 @@ def play(draw: Callable[..., Figure], **choices: Sequence) -> None:
     display(ipywidgets.VBox(list(sliders.values())))
 
 
+@rc_context(STYLE)
 def grid(
     rows: list[list[np.ndarray]],
     titles: list[str],
@@ -74,14 +83,8 @@ def grid(
         labels: one per row, at its left.
         size: inches of one picture.
     """
-    figure, axes = plt.subplots(
-        len(rows),
-        len(titles),
-        figsize=(size * len(titles), size * len(rows) + 0.4),
-        squeeze=False,
-        layout="constrained",
-        dpi=DPI,
-    )
+    figure = Figure((size * len(titles), size * len(rows) + 0.4))
+    axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for i, row in enumerate(rows):
         for j, array in enumerate(row):
             show(axes[i, j], array, scheme)
@@ -89,10 +92,10 @@ def grid(
             below = {"xytext": (0, -3), "textcoords": "offset points", "va": "top"}
             axes[i, 0].annotate(labels[i], (0, 0), xycoords="axes fraction", fontsize=8, **below)
     for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title)
     if scheme:
         legend(figure, scheme)
-    return _closed(figure)
+    return figure
 
 
 def show(ax, array: np.ndarray, scheme: ClassScheme | None = None) -> None:
@@ -107,10 +110,12 @@ def show(ax, array: np.ndarray, scheme: ClassScheme | None = None) -> None:
 
 
 def error_map(truth: np.ndarray, predicted: np.ndarray, ignore_index: int | None) -> np.ndarray:
-    """Return uint8 (H, W, 3): red where wrong, pale where right, gray where it does not count."""
+    """Return uint8 (H, W, 3): red where wrong, pale where right, gray where it does not count.
+
+    The ignored class in the truth does not count, nor do pixels without data (255) in either.
+    """
     state = np.where(truth == predicted, 1, 0)
-    if ignore_index is not None:
-        state = np.where(truth == ignore_index, 2, state)
+    state[(truth == NODATA) | (predicted == NODATA) | (truth == ignore_index)] = 2
     return np.array(ERROR_COLORS, np.uint8)[state]
 
 
@@ -129,22 +134,25 @@ def comparison(
     return grid(rows, ["image", "truth", "prediction", "error (red)"], scheme, labels)
 
 
+@rc_context(STYLE)
 def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) -> Figure:
     """Draw grouped bars: one group per row of the table, one bar per column."""
     colors = LINE_COLORS
     if scheme:
         colors = [np.array(scheme.colors[scheme.names.index(name)]) / 255 for name in table.columns]
-    figure, ax = plt.subplots(figsize=(7.5, 3), layout="constrained", dpi=DPI)
+    figure = Figure((7.5, 3))
+    ax = figure.subplots()
     table.plot.bar(ax=ax, color=list(colors)[: table.shape[1]], edgecolor="0.4", width=0.8, rot=0)
     ax.set(ylabel=ylabel, xlabel="")
-    ax.legend(frameon=False, fontsize=8, ncols=3)
-    ax.spines[["top", "right"]].set_visible(False)
-    return _closed(figure)
+    ax.legend(ncols=3)
+    return figure
 
 
+@rc_context(STYLE)
 def curves(histories: dict[str, pd.DataFrame]) -> Figure:
     """Draw training and validation loss and mIoU over the epochs, one color per run."""
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), layout="constrained", dpi=DPI)
+    figure = Figure((8.5, 3))
+    axes = figure.subplots(1, 2)
     for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
         epochs = np.arange(1, len(history) + 1)
         for ax, key in zip(axes, ("loss", "miou"), strict=True):
@@ -153,29 +161,30 @@ def curves(histories: dict[str, pd.DataFrame]) -> Figure:
                 ax.plot(epochs, history[f"val_{key}"], color=color, label=f"{name}, validation")
             ax.set(xlabel="epoch", ylabel={"loss": "loss", "miou": "mean IoU"}[key])
             ax.xaxis.get_major_locator().set_params(integer=True)
-            ax.spines[["top", "right"]].set_visible(False)
     axes[1].set_ylim(0, 1)
-    axes[1].legend(frameon=False, fontsize=8)
-    return _closed(figure)
+    axes[1].legend()
+    return figure
 
 
+@rc_context(STYLE)
 def race(histories: dict[str, pd.DataFrame]) -> Figure:
     """Draw validation mIoU over images seen and over seconds of training, one color per run.
 
     Args:
         histories: name → table with the columns images, seconds and val_miou.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), layout="constrained", dpi=DPI, sharey=True)
+    figure = Figure((8.5, 3))
+    axes = figure.subplots(1, 2, sharey=True)
     for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
         for ax, key in zip(axes, ("images", "seconds"), strict=True):
-            ax.plot(history[key], history["val_miou"], "o-", color=color, label=name, markersize=4)
+            ax.plot(history[key], history["val_miou"], "o-", color=color, label=name)
             ax.set(xlabel={"images": "images seen", "seconds": "seconds of training"}[key])
-            ax.spines[["top", "right"]].set_visible(False)
     axes[0].set(ylabel="validation mean IoU", ylim=(0, 1))
-    axes[0].legend(frameon=False, fontsize=8)
-    return _closed(figure)
+    axes[0].legend()
+    return figure
 
 
+@rc_context(STYLE)
 def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
     """Draw one disk per row: what it costs to the right, what it reaches upwards.
 
@@ -184,7 +193,8 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
         x, y: columns.
         size: column that the disks' areas stand for.
     """
-    figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained", dpi=DPI)
+    figure = Figure((6.5, 3.4))
+    ax = figure.subplots()
     for color, (name, row) in zip(LINE_COLORS, table.iterrows(), strict=False):
         ax.scatter(
             row[x], row[y], s=20 + 1500 * row[size] / table[size].max(), color=color, alpha=0.6
@@ -192,11 +202,11 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
         ax.plot(row[x], row[y], "o", color=color, markersize=5, label=name)
     ax.set(xlabel=f"{x} (area: {size})", ylabel=y, ylim=(0, 1))
     ax.margins(x=0.25)
-    ax.legend(frameon=False, fontsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
-    return _closed(figure)
+    ax.legend()
+    return figure
 
 
+@rc_context(STYLE)
 def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
     """Draw scores with their confidence intervals, one line for each row.
 
@@ -206,7 +216,8 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
         xlabel: what the score is.
     """
     groups = table["group"] if "group" in table else pd.Series("", table.index)
-    figure, ax = plt.subplots(figsize=(7.5, 0.8 + 0.28 * len(table)), layout="constrained", dpi=DPI)
+    figure = Figure((7.5, 0.8 + 0.28 * len(table)))
+    ax = figure.subplots()
     for color, group in zip(LINE_COLORS, groups.unique(), strict=False):
         rows = np.flatnonzero(groups == group)
         chosen = table.iloc[rows]
@@ -216,33 +227,35 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
     ax.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.5))
     ax.grid(axis="x", alpha=0.3)
     if groups.any():
-        figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=3)
-    ax.spines[["top", "right"]].set_visible(False)
-    return _closed(figure)
+        figure.legend(loc="outside lower center", ncols=3)
+    return figure
 
 
+@rc_context(STYLE)
 def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     """Draw how often models were right against how sure they were, one line for each.
 
     Args:
         tables: name → `metrics.reliability`.
     """
-    figure, ax = plt.subplots(figsize=(4.6, 3.8), layout="constrained", dpi=DPI)
+    figure = Figure((4.6, 3.8))
+    ax = figure.subplots()
     ax.plot([0, 1], [0, 1], ":", color="0.5", label="as sure as right")
     for color, (name, table) in zip(LINE_COLORS, tables.items(), strict=False):
         filled = table[table["pixels"] > 0]
         sure, right = (filled[column] / filled["pixels"] for column in ("confidence", "right"))
-        ax.plot(sure, right, "o-", color=color, label=name, markersize=4)
+        ax.plot(sure, right, "o-", color=color, label=name)
     ax.set(xlabel="confidence", ylabel="share of right pixels", xlim=(0, 1), ylim=(0, 1))
-    ax.legend(frameon=False, fontsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
-    return _closed(figure)
+    ax.legend()
+    return figure
 
 
+@rc_context(STYLE)
 def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     """Draw a confusion matrix, each row as shares of its true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained", dpi=DPI)
+    figure = Figure((5.2, 4.4))
+    ax = figure.subplots()
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (i, j), share in np.ndenumerate(shares):
         color = "white" if share > 0.5 else "black"
@@ -250,10 +263,4 @@ def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     ax.set_xticks(range(len(scheme)), scheme.names, rotation=35, ha="right")
     ax.set_yticks(range(len(scheme)), scheme.names)
     ax.set(xlabel="predicted class", ylabel="true class")
-    return _closed(figure)
-
-
-def _closed(figure: Figure) -> Figure:
-    """Take the figure out of pyplot's hands, so that it is displayed once and memory is freed."""
-    plt.close(figure)
     return figure

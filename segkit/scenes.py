@@ -4,35 +4,32 @@ Taught in notebook 07.
 """
 
 import json
-import math
-import shutil
-import time
+import os
 import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import rasterio
-import rasterio.shutil
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
-from segkit import models
-from segkit.classes import ClassScheme
+from segkit import models, rasters
+from segkit.datasets import Card
 from segkit.files import progress, whole
 from segkit.patches import patchify, starts
+from segkit.rasters import NODATA, scheme_of
 
-#: In a map, the value of pixels that the scene has no data for.
-NODATA = 255
+__all__ = ["CERTAIN", "NODATA", "blending_window", "predict", "scheme_of", "seam_ratio"]
+
 #: In a map of confidence or probabilities, the value that stands for 1.
 CERTAIN = 250
 #: GDAL's own cache, in MB; without a bound it grows with the scene.
 RASTER_CACHE_MB = 64
-BLOCK = 256
-#: Seconds between two notes of how far a map has come.
-NOTE_EVERY_S = 20
+#: How many times larger or smaller than a model's pixels those of a scene may be, unsaid.
+GSD_FACTOR = 1.5
 
 
 def blending_window(size: int) -> np.ndarray:
@@ -53,65 +50,124 @@ def predict(
     scaling: tuple[float, float] | None = None,
     confidence: bool = False,
     probabilities: bool = False,
-    resume: bool = False,
 ) -> Path:
     """Turn a scene into a class map that lies exactly where the scene lies.
 
-    One row of windows at a time is read, predicted, blended and kept on disk, so that memory
-    depends on the scene's width, not on its height.
+    One row of windows at a time is read, predicted, blended and written, so that memory depends on
+    the scene's width, not on its height. A map that is interrupted leaves nothing.
 
     Args:
-        model: takes (B, window, window, bands) of 0–255, returns probabilities; its `.scheme`
-            (see `training.load`) gives the map its names and colors.
+        model: takes (B, window, window, bands) of 0–255, returns probabilities (see
+            `training.load`). Its `.scheme` gives the map its names and colors, its `.card` says
+            which bands it takes and which of their values become 0 and 255.
         source: any raster that rasterio opens.
         target: the map: a cloud-optimized GeoTIFF, uint8 class indices, 255 where the scene has no
-            data; CRS and transform are the scene's.
+            data; CRS and transform are the scene's, classes and card lie in its tags.
         window: pixels of a window, both ways; a multiple of 32.
         overlap: share of a window that the next one repeats.
         batch_size: windows predicted at once.
         tta: average over the eight turns and flips of each window; eight times the work.
-        bands: which bands to read, from 1; the first ones by default.
-        scaling: (low, high) values of the source that become 0 and 255; needed unless it is uint8.
+        bands: which bands to read, from 1, in the model's order; the first ones by default.
+        scaling: (low, high) values of the source that become 0 and 255, in place of the card's;
+            needed where the card knows none for pixels of that type.
         confidence: write the highest probability of each pixel, too, as `<target>_confidence.tif`.
         probabilities: write those of all classes, one band each, as `<target>_probabilities.tif`.
             Both are uint8 with a scale of 1/250, so that programs show 0 to 1.
-        resume: keep what is done when interrupted, and go on from there the next time.
 
     Returns:
         `target`.
 
     Raises:
-        ValueError: band count, data type or window size do not fit.
+        ValueError: bands, data type or window size do not fit; says what to do.
+
+    Warns:
+        UserWarning: the scene's pixels are much larger or smaller than those learned from.
     """
     target = Path(target)
     if target.resolve() == Path(source).resolve():
         raise ValueError(f"{target} is the scene itself: name another file for the map")
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE_MB):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(source) as scene:
-            bands = _checked(scene, model, bands, scaling, window)
-            how = {"window": window, "overlap": overlap, "tta": tta}
-            read = {"bands": bands, "scaling": scaling}
-            kept = {"classes": target}
-            kept |= {"confidence": _beside(target, "confidence")} if confidence else {}
-            kept |= {"probabilities": _beside(target, "probabilities")} if probabilities else {}
-            plan = {**how, **read, "layers": list(kept)}
-            plan |= _identity(scene, model) if resume else {}
-            unfinished, size = target.with_name(f".{target.name}.run"), (scene.height, scene.width)
-            with _bench(unfinished, size, plan, resume) as bench:
-                for row, found in _rows(model, scene, bench, batch_size, **how, **read):
-                    valid = _valid(scene, bands, Window(0, row, scene.width, len(found)))
-                    for name in kept:
-                        bench.keep(name, row, np.where(valid, LAYERS[name](found), NODATA))
-                with ExitStack() as files:
-                    for name, path in kept.items():
-                        part = files.enter_context(whole(path))
-                        _publish(bench, name, part, scene, getattr(model, "scheme", None))
+    names = ["classes"] + ["confidence"] * confidence + ["probabilities"] * probabilities
+    with rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE_MB), rasters.opened(source) as scene:
+        card = getattr(model, "card", None) or _plain_card(model, bands)
+        bands = _checked(scene, card, bands, scaling, window)
+        card = replace(card, ranges=[scaling] * len(bands)) if scaling else card
+        strips = _strips(model, scene, card, bands, window, overlap, batch_size, tta)
+        _write(strips, scene, target, names, model)
     return target
 
 
-def _beside(target: Path, kind: str) -> Path:
-    return target.with_name(f"{target.stem}_{kind}{target.suffix}")
+def _plain_card(model, bands) -> Card:
+    """Return a card for a model without one: bytes, in bands of unknown names."""
+    count = getattr(model, "input_shape", (None,) * 4)[-1] or len(bands or (1, 2, 3))
+    return Card("", getattr(model, "scheme", None), bands=[f"band {i + 1}" for i in range(count)])
+
+
+def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
+    """Return the bands to read, after a look at all that can be wrong with a scene."""
+    bands = tuple(bands or range(1, len(card.bands) + 1))
+    if len(bands) != len(card.bands) or max(bands) > scene.count or min(bands) < 1:
+        raise ValueError(
+            f"{scene.name}: bands {bands} of {scene.count}, but the model takes {len(card.bands)} "
+            f"({', '.join(card.bands)}). Choose with bands=(…), counted from 1."
+        )
+    kinds = {scene.dtypes[band - 1].replace("float64", "float32") for band in bands}
+    if scaling is None and (kinds != {card.dtype} or not card.ranges):
+        raise ValueError(
+            f"{scene.name}: pixels are {', '.join(sorted(kinds))}, and the model learned from "
+            f"{card.dtype}. State which values become 0 and 255, for instance scaling=(0, 3000)."
+        )
+    if scaling and not scaling[0] < scaling[1]:
+        raise ValueError(f"scaling={scaling}: the first value becomes 0, a greater one 255")
+    if window < 32 or window % 32:
+        raise ValueError(f"window={window}: a multiple of 32, such as {max(32, window // 32 * 32)}")
+    if scene.crs is None and scene.gcps[0]:
+        raise ValueError(f"{scene.name} is placed by ground control points: use rio warp first")
+    _compare(scene, card, bands)
+    return bands
+
+
+def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
+    """Refuse bands in another order than the card's, by their names; warn of other pixels."""
+    names, wanted = rasters.band_names(scene), [name.lower() for name in card.bands]
+    here = [names[band - 1] for band in bands]
+    known = [(a, b) for a, b in zip(here, wanted, strict=True) if not a.startswith("band ")]
+    if any(a != b and a in wanted for a, b in known):
+        order = ", ".join(str(names.index(n) + 1) if n in names else "…" for n in wanted)
+        raise ValueError(
+            f"{scene.name}: its bands are {here}, but the model takes {wanted}. Choose with "
+            f"bands=({order}), or correct the names in the file."
+        )
+    size, gsd = rasters.pixel_size(scene), card.gsd
+    if size and gsd and max(size / gsd, gsd / size) > GSD_FACTOR:
+        text = f"pixels of {size:.4g} m, but the model learned from {gsd:.4g} m: resample the scene"
+        warnings.warn(f"{scene.name} has {text}, or expect a worse map", stacklevel=4)
+
+
+def _strips(model, scene, card, bands, window, overlap, batch_size, tta) -> Iterator:
+    """Yield strips from the top of the scene down.
+
+    Each is a window of the scene, its probabilities (rows, width, classes), and where it has data,
+    bool (rows, width).
+    """
+    weight, total = blending_window(window)[..., None], None
+    rows, columns = starts(scene.height, window, overlap), starts(scene.width, window, overlap)
+    for row, end in zip(progress(rows, "map"), [*rows[1:], scene.height], strict=True):
+        area = Window(0, row, scene.width, min(window, scene.height - row))
+        pixels = scene.read(bands, window=area)
+        # Not a number would spread over all that a network sees.
+        image = np.nan_to_num(card.scaled(np.moveaxis(pixels, 0, -1)))
+        windows, image = patchify(image, window, overlap)[0], None
+        for i in range(0, len(columns), batch_size):
+            found = models.predict(model, windows[i : i + batch_size], tta)
+            if total is None:
+                total = np.zeros((window, max(scene.width, window), found.shape[-1]), np.float32)
+            for column, probability in zip(columns[i:], found, strict=False):
+                total[:, column : column + window] += weight * probability
+        area, finished = Window(0, row, scene.width, end - row), total[: end - row, : scene.width]
+        numbers = np.isfinite(pixels[:, : end - row]).any(axis=0)
+        valid = numbers & (scene.dataset_mask(window=area) > 0)
+        yield area, finished / finished.sum(axis=-1, keepdims=True), valid
+        total = np.concatenate([total[end - row :], np.zeros_like(total[: end - row])])
 
 
 #: What is kept of probabilities (rows, width, classes): uint8 (bands, rows, width).
@@ -122,179 +178,40 @@ LAYERS = {
 }
 
 
-def _rows(model, scene, bench, batch_size, window, overlap, tta, bands, scaling):
-    """Yield (first row, probabilities (rows, width, classes)) from the top of the scene down."""
-    weight = blending_window(window)[..., None]
-    rows, columns = starts(scene.height, window, overlap), starts(scene.width, window, overlap)
-    first, total = bench.state() or (rows[0], None)
-    following = dict(zip(rows, [*rows[1:], scene.height], strict=True))
-    for row in progress([row for row in rows if row >= first], "map"):
-        strip = patchify(_strip(scene, row, window, bands, scaling), window, overlap)[0]
-        for i in range(0, len(columns), batch_size):
-            found = models.predict(model, strip[i : i + batch_size], tta)
-            if total is None:
-                total = np.zeros((window, max(scene.width, window), found.shape[-1]), np.float32)
-            for column, probability in zip(columns[i:], found, strict=False):
-                total[:, column : column + window] += weight * probability
-        done = following[row] - row
-        finished = total[:done, : scene.width]
-        yield row, finished / finished.sum(axis=-1, keepdims=True)
-        total = np.concatenate([total[done:], np.zeros_like(total[:done])])
-        bench.note(following[row], total)
+def _write(strips: Iterator, scene, target: Path, names: list[str], model) -> None:
+    """Write layers strip by strip into a hidden folder; all appear when all are whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Named as `files.whole` names parts, so that the next map clears what a killed one left.
+    hidden = {"prefix": f".part-{os.getpid()}-", "suffix": f"-{target.name}", "dir": target.parent}
+    with TemporaryDirectory(**hidden) as folder, ExitStack() as parts:
+        plain, paths = {}, {name: Path(folder) / f"{name}.tif" for name in names}
+        with ExitStack() as files:
+            for area, found, valid in strips:
+                for name, path in paths.items():
+                    values = np.where(valid, LAYERS[name](found), NODATA)
+                    if name not in plain:
+                        plain[name] = files.enter_context(_created(path, scene, len(values), model))
+                    plain[name].write(values, window=area)
+        for name, path in paths.items():
+            beside = target.with_stem(f"{target.stem}_{name}") if name != "classes" else target
+            rasters.cloud_optimized(path, parts.enter_context(whole(beside)))
 
 
-def _strip(scene, row: int, window: int, bands, scaling) -> np.ndarray:
-    """Read float32 (rows, width, bands), 0–255; fewer rows than a window in a low scene."""
-    area = Window(0, row, scene.width, min(window, scene.height - row))
-    strip = np.moveaxis(scene.read(bands, window=area), 0, -1).astype(np.float32)
-    if scaling:
-        low, high = scaling
-        strip = np.nan_to_num((strip - low) * (255 / (high - low))).clip(0, 255)
-    return strip
-
-
-def _valid(scene, bands: tuple[int, ...], area: Window) -> np.ndarray:
-    """Return where the scene has data, bool (rows, width); not a number is none."""
-    valid = scene.dataset_mask(window=area) > 0
-    if scene.dtypes[bands[0] - 1].startswith("float"):
-        valid &= np.isfinite(scene.read(bands, window=area)).any(axis=0)
-    return valid
-
-
-def _checked(scene, model, bands, scaling, window: int) -> tuple[int, ...]:
-    """Return the bands to read, after a look at all that can be wrong with a scene."""
-    wanted = getattr(model, "input_shape", (None,) * 4)[-1] or len(bands or (1, 2, 3))
-    bands = tuple(bands or range(1, wanted + 1))
-    if len(bands) != wanted or max(bands) > scene.count or min(bands) < 1:
-        raise ValueError(
-            f"{scene.name}: bands {bands} of {scene.count}, but the model takes {wanted}. "
-            "Choose with bands=(…), counted from 1."
-        )
-    kinds = {scene.dtypes[band - 1] for band in bands}
-    if kinds != {"uint8"} and scaling is None:
-        raise ValueError(
-            f"{scene.name}: pixels are {', '.join(sorted(kinds))}. State which values become 0 and "
-            "255, for instance scaling=(0, 3000)."
-        )
-    if scaling and not scaling[0] < scaling[1]:
-        raise ValueError(f"scaling={scaling}: the first value becomes 0, a greater one 255")
-    if window < 32 or window % 32:
-        raise ValueError(f"window={window}: a multiple of 32, such as {max(32, window // 32 * 32)}")
-    if scene.crs is None and scene.gcps[0]:
-        raise ValueError(
-            f"{scene.name} is placed by ground control points: warp it first, for instance with "
-            "rio warp"
-        )
-    return bands
-
-
-def _identity(scene, model) -> dict:
-    """Return what a resumed map must have in common with the interrupted one."""
-    weights = model.get_weights() if hasattr(model, "get_weights") else []
-    checksum = 0
-    for array in weights:
-        checksum = zlib.crc32(np.ascontiguousarray(array), checksum)
-    changed = Path(scene.name).stat().st_mtime if Path(scene.name).exists() else None
-    size = (scene.height, scene.width)
-    return {"source": scene.name, "changed": changed, "size": size, "weights": checksum}
-
-
-class _Bench:
-    """A folder of raw pixels and a note of how far they reach, from which a map can go on.
-
-    Attributes:
-        folder: one raw file for each layer, `note.npz`, and `plan.json`.
-        size: rows and columns of the scene.
-        resume: whether somebody will ask for the note.
-    """
-
-    def __init__(self, folder: Path, size: tuple[int, int], resume: bool):
-        self.folder, self.size, self.resume, self.noted = folder, size, resume, time.monotonic()
-
-    def state(self) -> tuple[int, np.ndarray] | None:
-        """Return the next row and the sums that reach into it, or None at the very start."""
-        path = self.folder / "note.npz"
-        if not path.exists():
-            return None
-        with np.load(path) as note:
-            return int(note["row"]), note["total"]
-
-    def note(self, row: int, total: np.ndarray) -> None:
-        """Write down that all rows before this one are kept, from time to time."""
-        if self.resume and time.monotonic() - self.noted > NOTE_EVERY_S:
-            with whole(self.folder / "note.npz") as part:
-                np.savez(part, row=row, total=total)
-            self.noted = time.monotonic()
-
-    def keep(self, name: str, row: int, values: np.ndarray) -> None:
-        """Keep some rows of a layer, uint8 (bands, rows, width), band after band within a row."""
-        path = self.folder / name
-        with path.open("r+b" if path.exists() else "wb") as file:
-            file.seek(row * self.size[1] * len(values))
-            file.write(np.moveaxis(values, 0, 1).tobytes())
-
-    def bands(self, name: str) -> int:
-        """Return how many bands a layer has."""
-        return (self.folder / name).stat().st_size // math.prod(self.size)
-
-    def rows(self, name: str, first: int, count: int) -> np.ndarray:
-        """Return some rows of a layer, uint8 (bands, rows, width)."""
-        width = self.size[1] * self.bands(name)
-        found = np.fromfile(self.folder / name, np.uint8, count * width, offset=first * width)
-        return np.moveaxis(found.reshape(-1, self.bands(name), self.size[1]), 1, 0)
-
-
-@contextmanager
-def _bench(folder: Path, size: tuple[int, int], plan: dict, resume: bool) -> Iterator[_Bench]:
-    """Open the folder of an unfinished map, or a new one; it is gone at the end."""
-    text, note = json.dumps(plan, default=str), folder / "plan.json"
-    if folder.exists() and not note.exists():
-        raise FileExistsError(f"{folder} is in the way and no unfinished map: move it")
-    if not (resume and note.exists() and note.read_text("utf-8") == text):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        note.write_text(text, encoding="utf-8")
-    try:
-        yield _Bench(folder, size, resume)
-    except BaseException:
-        if not resume:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder)
-
-
-def _publish(bench: _Bench, name: str, path: Path, scene, scheme: ClassScheme | None) -> None:
-    """Write a layer as a cloud-optimized GeoTIFF."""
-    plain = bench.folder / f"{name}.tif"
-    profile = {"count": bench.bands(name), "crs": scene.crs, "transform": scene.transform}
-    size = {"width": scene.width, "height": scene.height, "dtype": "uint8", "nodata": NODATA}
-    tiles = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "IF_SAFER"}
-    with rasterio.open(plain, "w", "GTiff", **size, **profile, **tiles) as raster:
-        for row in range(0, scene.height, BLOCK):
-            rows = bench.rows(name, row, BLOCK)
-            raster.write(rows, window=Window(0, row, scene.width, rows.shape[1]))
-        _describe(raster, scheme, name)
-    cloud_optimized(plain, path)
-
-
-def cloud_optimized(plain: str | Path, target: str | Path) -> None:
-    """Copy a class map as a cloud-optimized GeoTIFF: tiled, compressed, with overviews."""
-    how = {"compress": "deflate", "blocksize": BLOCK, "overview_resampling": "nearest"}
-    rasterio.shutil.copy(plain, target, driver="COG", bigtiff="IF_SAFER", **how)
-
-
-def _describe(raster, scheme: ClassScheme | None, name: str) -> None:
-    """Give a map its color table and its class names, or its scale."""
-    if name != "classes":
-        raster.scales = [1 / CERTAIN] * raster.count
-    if scheme is None:
-        return
-    raster.update_tags(scheme=json.dumps(scheme.to_dict()))
-    if name == "classes":
-        colors = {i: (*color, 255) for i, color in enumerate(scheme.colors)}
-        raster.write_colormap(1, {**colors, NODATA: (0, 0, 0, 0)})
-    if name == "probabilities":
-        raster.descriptions = scheme.names
+def _created(path: Path, scene, count: int, model):
+    """Open a new layer in the scene's place, with class names and colors, or its scale."""
+    raster = rasters.created(path, scene, count=count, tiled=True, bigtiff="IF_SAFER")
+    scheme, card = getattr(model, "scheme", None), getattr(model, "card", None)
+    if card:
+        raster.update_tags(card=card.to_json())
+    if path.stem != "classes":
+        raster.scales = [1 / CERTAIN] * count
+    if scheme:
+        raster.update_tags(scheme=json.dumps(scheme.to_dict()))
+        if path.stem == "classes":
+            raster.write_colormap(1, {**dict(enumerate(scheme.colors)), NODATA: (0, 0, 0, 0)})
+        if path.stem == "probabilities":
+            raster.descriptions = scheme.names
+    return raster
 
 
 def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
@@ -312,8 +229,7 @@ def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
     differ, compared = np.zeros(2), np.zeros(2)  # elsewhere, across borders
     for labels in (mask, mask.T):
         length = labels.shape[1]
-        begins = starts(length, window, overlap)
-        borders = {x for s in begins for x in (s, s + window) if 0 < x < length}
+        borders = {x for s in starts(length, window, overlap) for x in (s, s + window)}
         at_border = np.isin(np.arange(1, length), list(borders)).astype(int)
         known = (labels[:, 1:] != NODATA) & (labels[:, :-1] != NODATA)
         changes = (labels[:, 1:] != labels[:, :-1]) & known
@@ -323,10 +239,3 @@ def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
         return float("nan")
     elsewhere, across = differ / compared
     return float(across / elsewhere)
-
-
-def scheme_of(map_tif: str | Path) -> ClassScheme | None:
-    """Return the class scheme that a map carries, or None."""
-    with rasterio.open(map_tif) as raster:
-        stored = raster.tags().get("scheme")
-    return ClassScheme(**json.loads(stored)) if stored else None

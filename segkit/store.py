@@ -1,10 +1,11 @@
 """Tiles in HDF5: write once, atomically; read any window.
 
-Taught in notebook 01. A store holds `/tiles/<id>/image` uint8 (H, W, C) and `/tiles/<id>/mask`
-uint8 (H, W), with the attributes `group`, `crs`, `transform` and `source`; scheme, data set and
-fingerprint are attributes of the file.
+Taught in notebook 01. A store holds `/tiles/<id>/image` (H, W, C) in the data's own dtype and
+`/tiles/<id>/mask` uint8 (H, W), with the attributes `group`, `crs`, `transform` and `source`; the
+card is an attribute of the file.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -16,12 +17,17 @@ import numpy as np
 import pandas as pd
 
 from segkit.classes import ClassScheme
-from segkit.datasets import Dataset, Tile, georeference
+from segkit.datasets import Card, Dataset, DatasetError, Tile, georeference
 from segkit.files import progress, shown, whole
 
-FORMAT = "segkit tiles 1"
+FORMAT = "segkit tiles 2"
+#: Each format, and the call that makes such a file.
+MAKERS = {FORMAT: "store.build", "segkit patches 2": "patches.cut"}
 #: Rows and columns of one chunk: a window read touches only the chunks below it.
 CHUNK = 256
+#: Pixels of each tile, evenly spread, from which the range of each band is measured, and the
+#: percentiles that become 0 and 255: a few outliers do not darken everything else.
+SAMPLE, PERCENTILES = 20_000, (0.5, 99.5)
 
 
 def build(dataset: Dataset, path: str | Path) -> Path:
@@ -32,27 +38,43 @@ def build(dataset: Dataset, path: str | Path) -> Path:
         path: where the store goes; an older one there is replaced once the new one is complete.
 
     Returns:
-        `path`.
+        `path`. Its card is the data set's, with the fingerprint of all pixels and, where pixels
+        are not uint8, the measured range of each band.
 
     Raises:
         DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
     """
-    path, digest, recolored = Path(path), hashlib.sha256(), 0
+    path, digest, samples, recolored = Path(path), hashlib.sha256(), [], 0
     digest.update(json.dumps(dataset.scheme.to_dict()).encode())
     with whole(path) as part, h5py.File(part, "w") as file:
         for tile in progress(dataset.tiles, "tiles.h5"):
-            recolored += _write_tile(file, dataset, tile, digest)
-        file.attrs["dataset"] = dataset.name
-        file.attrs["scheme"] = json.dumps(dataset.scheme.to_dict())
-        file.attrs["fingerprint"] = digest.hexdigest()[:16]
+            image, mask, changed = dataset.read(tile)
+            digest.update(tile.id.encode() + image.tobytes() + mask.tobytes())
+            if not dataset.card.ranges:
+                pixels = image.reshape(-1, image.shape[2])
+                samples.append(pixels[:: max(1, len(pixels) // SAMPLE)])
+            _write_tile(file, tile, image, mask, changed)
+            recolored += changed
+        known = {"fingerprint": digest.hexdigest()[:16]}
+        known |= {"ranges": _ranges(samples)} if samples else {}
+        file.attrs["card"] = dataclasses.replace(dataset.card, **known).to_json()
+        file.attrs["files"] = dataset.files()
         file.attrs["recolored_pixels"] = recolored
         file.attrs["format"] = FORMAT
     return path
 
 
-def _write_tile(file: h5py.File, dataset: Dataset, tile: Tile, digest) -> int:
-    image, mask, recolored = dataset.read(tile)
-    digest.update(tile.id.encode() + image.tobytes() + mask.tobytes())
+def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
+    """Measure what becomes 0 and 255 in each band of some pixels (N, bands)."""
+    pixels = np.concatenate(samples).astype(np.float64)
+    pixels[~np.isfinite(pixels)] = np.nan
+    if np.isnan(pixels).all(axis=0).any():
+        raise DatasetError("a band holds no number in any tile: leave it out")
+    low, high = np.nanpercentile(pixels, PERCENTILES, axis=0)
+    return list(zip(low, np.maximum(high, low + 1e-6), strict=True))
+
+
+def _write_tile(file: h5py.File, tile: Tile, image, mask, recolored: int) -> None:
     group = file.create_group(f"tiles/{tile.id}")
     chunks = (min(CHUNK, image.shape[0]), min(CHUNK, image.shape[1]))
     # Photographs hardly shrink and would be slower to read; masks shrink fifty-fold.
@@ -64,19 +86,22 @@ def _write_tile(file: h5py.File, dataset: Dataset, tile: Tile, digest) -> int:
     group.attrs["transform"] = transform or ()
     group.attrs["source"] = f"{tile.image.parent.parent.name}/images/{tile.image.name}"
     group.attrs["recolored_pixels"] = recolored
-    return recolored
 
 
 @contextmanager
-def opened(path: str | Path, expected: str = FORMAT) -> Iterator[h5py.File]:
-    """Open a store for reading, and refuse what is no complete store.
+def opened(path: str | Path, expected: str | None = None) -> Iterator[h5py.File]:
+    """Open a file of tiles or of patches for reading, and refuse what is no complete one.
+
+    Args:
+        path: what `build` or `patches.cut` wrote.
+        expected: `store.FORMAT` or `patches.FORMAT`; either by default.
 
     Raises:
         FileNotFoundError: there is none; says which call makes one.
         ValueError: the file is broken, incomplete or of another kind.
     """
     path = Path(path)
-    maker = "store.build" if expected == FORMAT else "patches.cut"
+    maker = " or ".join([MAKERS[expected]] if expected else MAKERS.values())
     if not path.exists():
         raise FileNotFoundError(f"{shown(path)} does not exist: make it with {maker}(…)")
     try:
@@ -86,22 +111,34 @@ def opened(path: str | Path, expected: str = FORMAT) -> Iterator[h5py.File]:
             f"{shown(path)} is no complete HDF5 file; make it anew: {maker}"
         ) from error
     with file:
-        if file.attrs.get("format") != expected:
+        if file.attrs.get("format") not in ([expected] if expected else MAKERS):
             raise ValueError(
-                f"{shown(path)}: format {file.attrs.get('format')!r}, expected {expected!r}; "
-                f"make it anew with {maker}(…)"
+                f"{shown(path)}: format {file.attrs.get('format')!r}, expected "
+                f"{expected or ' or '.join(MAKERS)!r}; make it anew with {maker}(…)"
             )
         yield file
 
 
-def scheme(file: h5py.File) -> ClassScheme:
-    """Return the class scheme that an opened store carries."""
-    return ClassScheme(**json.loads(file.attrs["scheme"]))
+def attributes(path: str | Path) -> dict:
+    """Return the attributes of a file of tiles or of patches."""
+    with opened(path) as file:
+        return dict(file.attrs)
+
+
+def card(path: str | Path | h5py.File) -> Card:
+    """Return the card that a file of tiles or of patches carries; an opened one will do."""
+    found = path.attrs if isinstance(path, h5py.File) else attributes(path)
+    return Card.from_json(found["card"])
+
+
+def scheme(path: str | Path | h5py.File) -> ClassScheme:
+    """Return the class scheme that a file of tiles or of patches carries."""
+    return card(path).scheme
 
 
 def index(path: str | Path) -> pd.DataFrame:
     """List the tiles: columns group, height, width (pixels), crs, recolored_pixels; index id."""
-    with opened(path) as file:
+    with opened(path, FORMAT) as file:
         rows = {
             name: {
                 "group": tile.attrs["group"],
@@ -132,13 +169,13 @@ def read(
         height, width: its size in pixels; to the tile's border by default.
 
     Returns:
-        image uint8 (height, width, C) and mask uint8 (height, width).
+        image (height, width, C) in the data's own dtype, and mask uint8 (height, width).
 
     Raises:
         KeyError: no tile of that id.
         IndexError: the window leaves the tile.
     """
-    with opened(path) as file:
+    with opened(path, FORMAT) as file:
         if tile_id not in file["tiles"]:
             raise KeyError(f"no tile {tile_id!r} in {shown(path)}; store.index lists them")
         return window(file["tiles"][tile_id], row, column, height, width)

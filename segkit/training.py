@@ -1,18 +1,18 @@
-"""Device and precision set-up, fit, resume, evaluate, run record.
+"""Device and precision set-up, fit, exact resume, run record.
 
 Taught in notebook 05.
 """
 
+import dataclasses
 import json
 import math
 import os
-import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,12 +20,19 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from keras.optimizers.schedules import CosineDecay
 
-from segkit import __version__, losses, metrics, models, patches, store
+from segkit import losses, metrics, pipeline
 from segkit.classes import ClassScheme
-from segkit.files import shown, whole
+from segkit.evaluation import answers, evaluate, evaluate_each  # noqa: F401
+from segkit.files import alone, shown, whole
+from segkit.models.files import load, read_record, save
 
 WEIGHT_DECAY = 1e-4
+#: Steps of an epoch where nothing says how many, and epochs of a training by the clock.
+STEPS, ENDLESS = 50, 10**6
+#: An epoch's end is written to disk when so many seconds have passed since the last one.
+BACK_UP_EVERY_S = 60
 # A last, smaller batch makes TensorFlow build its program once more; that is no news either.
 tf.get_logger().setLevel("ERROR")
 
@@ -74,43 +81,45 @@ def default_loss(scheme: ClassScheme, dice: float = 0.5) -> Callable:
     return losses.blend(*(partial(part, **ignored) for part in parts), weights=(1.0, dice))
 
 
-#: What an epoch's row holds and its printed line leaves out.
-NOT_SHOWN = ("learning_rate", "steps", "seconds")
-
-
-class EpochLine(keras.callbacks.Callback):
-    """Print one short line per epoch."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k not in NOT_SHOWN)
-        seconds = time.perf_counter() - self.began
-        print(
-            f"epoch {epoch + 1:>2}/{self.params['epochs']}  {scores}  {seconds:.0f} s", flush=True
-        )
-
-
 class Clock(keras.callbacks.Callback):
-    """Count the steps and seconds of training, and add them to each epoch's row.
+    """Count the steps, images and seconds of training, and tell them to the callbacks after it.
 
-    Only training counts, not validation; nor does the first step, which builds the graph.
+    Only training counts, not validation; nor does the first step, which builds the graph. Each
+    epoch prints one line, with all the seconds that it took.
 
-    Attributes:
+    Args:
+        minutes: stop after so many; None: never.
+        learning_rate: falls from here to 0 along a cosine over the minutes; None leaves it alone.
+        images_per_step: images in a batch, on average; None: unknown.
         now: a function that tells the time in seconds.
-        used: seconds of training so far.
-        steps: batches so far.
     """
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter):
+    def __init__(
+        self,
+        minutes: float | None = None,
+        learning_rate: float | None = None,
+        images_per_step: float | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ):
         super().__init__()
-        self.now, self.used, self.steps = now, 0.0, 0
+        self.budget, self.peak = 60 * minutes if minutes else math.inf, learning_rate
+        self.images_per_step, self.now, self.used, self.steps = images_per_step, now, 0.0, 0
+
+    def told(self) -> dict[str, float]:
+        """Return steps, seconds and, where a batch's size is known, images so far."""
+        images = {"images": self.steps * self.images_per_step} if self.images_per_step else {}
+        return {"steps": self.steps, "seconds": self.used, **images}
 
     def on_train_begin(self, logs=None):
         self.building = True
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_began = time.perf_counter()
+
     def on_train_batch_begin(self, batch, logs=None):
+        if self.peak is not None:
+            done = min(1.0, self.used / self.budget)
+            self.model.optimizer.learning_rate = self.peak * (1 + math.cos(math.pi * done)) / 2
         self.began = self.now()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -118,45 +127,90 @@ class Clock(keras.callbacks.Callback):
         if not self.building:
             self.used += self.now() - self.began
         self.building = False
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs.update(steps=self.steps, seconds=self.used)
-
-
-class TimeBudget(Clock):
-    """Lower the learning rate along a cosine over a number of minutes, then stop.
-
-    A learning rate of None leaves the optimizer's as it is.
-
-    Attributes:
-        images: images seen so far.
-    """
-
-    def __init__(
-        self,
-        minutes: float,
-        learning_rate: float | None,
-        batch_size: int,
-        now: Callable[[], float] = time.perf_counter,
-    ):
-        super().__init__(now)
-        self.budget, self.peak, self.batch_size = 60 * minutes, learning_rate, batch_size
-
-    @property
-    def images(self) -> int:
-        return self.steps * self.batch_size
-
-    def on_train_batch_begin(self, batch, logs=None):
-        super().on_train_batch_begin(batch, logs)
-        if self.peak is None:
-            return
-        done = min(1.0, self.used / self.budget)
-        self.model.optimizer.learning_rate = self.peak * (1 + math.cos(math.pi * done)) / 2
-
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(batch, logs)
         if self.used >= self.budget:
             self.model.stop_training = True
+        if logs is not None:
+            logs.update(self.told())
+
+    def on_epoch_end(self, epoch, logs=None):
+        scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k.endswith(("loss", "miou")))
+        of = "" if math.isfinite(self.budget) else f"/{self.params['epochs']}"
+        seconds = time.perf_counter() - self.epoch_began
+        print(f"epoch {epoch + 1:>2}{of}  {scores}  {seconds:.0f} s", flush=True)
+        logs.update(self.told())
+
+
+class Keeper(keras.callbacks.EarlyStopping):
+    """Keep the best epoch's weights, stop when none better comes, and keep what a resume needs.
+
+    Each epoch's end (weights, optimizer, best epoch, clock, rows) is kept in memory, and written
+    when it is due or when the training breaks off; the two newest stay, so that one that was cut
+    off falls back to the one before. Without validation the last epoch is the best.
+
+    Attributes:
+        rows: one dictionary for each epoch so far.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, patience: int | None):
+        how = {"mode": "max", "restore_best_weights": True}
+        super().__init__("val_miou", patience=patience or ENDLESS, **how)
+        self.folder, self.clock, self.since = folder, clock, time.monotonic()
+        self.rows, self.state, self.before = [], None, {}
+
+    def variables(self) -> list:
+        """Return all that changes from step to step."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def restore(self, model: keras.Model) -> int:
+        """Set a model and the clock to the newest whole backup; return the epochs that are done."""
+        self.set_model(model)
+        for path in sorted(self.folder.glob("epoch-*.npz"), reverse=True):
+            with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(path) as file:
+                state = json.loads(str(file["state"]))
+                arrays = [file[f"arr_{i}"] for i in range(state["arrays"])]
+                break
+        else:
+            return 0
+        mine, kept = self.variables(), state["variables"]
+        if [list(v.shape) for v in mine] != [list(a.shape) for a in arrays[:kept]]:
+            raise ValueError(
+                f"{shown(self.folder)} holds an interrupted training of another network or another "
+                "optimizer: build the same one, or begin anew with resume=False"
+            )
+        for variable, array in zip(mine, arrays[:kept], strict=True):
+            variable.assign(array)
+        self.rows, best = state["rows"], arrays[kept:] or None
+        self.before = {**state["best"], "best_weights": best}
+        self.clock.used, self.clock.steps = state["seconds"], state["steps"]
+        return state["epochs"] if state["stopped"] else len(self.rows)
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        vars(self).update(self.before)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor in logs:
+            super().on_epoch_end(epoch, logs)
+        self.rows.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
+        changing = [keras.ops.convert_to_numpy(v).copy() for v in self.variables()]
+        arrays = [*changing, *(self.best_weights or [])]
+        state = {"rows": self.rows, "variables": len(changing), "arrays": len(arrays)}
+        state |= {"epochs": self.params["epochs"], "stopped": bool(self.model.stop_training)}
+        state["best"] = {k: vars(self).get(k) for k in ("best", "wait", "best_epoch")}
+        self.state = ({**state, **self.clock.told()}, arrays)
+        if time.monotonic() - self.since >= BACK_UP_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write the last epoch's end, if it is not on disk yet."""
+        path = self.folder / f"epoch-{len(self.rows):06d}.npz"
+        if self.state and not path.exists():
+            state, arrays = self.state
+            with whole(path) as part:
+                np.savez(part, *arrays, state=json.dumps(state, default=float))
+            for old in sorted(self.folder.glob("epoch-*.npz"))[:-2]:
+                old.unlink()
+        self.since = time.monotonic()
 
 
 def fit(
@@ -165,7 +219,7 @@ def fit(
     validation: tf.data.Dataset | None,
     scheme: ClassScheme,
     path: str | Path,
-    epochs: int,
+    epochs: int | None = None,
     steps: int | None = None,
     learning_rate: float = 1e-3,
     loss: Callable | None = None,
@@ -174,11 +228,13 @@ def fit(
     callbacks: list[keras.callbacks.Callback] | None = None,
     record: dict | None = None,
     average: float | None = None,
+    minutes: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> pd.DataFrame:
-    """Train, keep the best epoch, and save the model with its record.
+    """Train for epochs or for minutes, keep the best epoch, and save the model with its record.
 
-    AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with a cosine schedule. Every epoch is
-    kept in `<path without suffix>.run/`, so that an interrupted run can go on.
+    AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with a cosine schedule. What an interrupted
+    run needs to go on exactly where it stood is kept in `<path without suffix>.run/`.
 
     Args:
         model: takes the images and returns probabilities.
@@ -186,220 +242,86 @@ def fit(
             validation mIoU, or the last one without validation.
         scheme: the classes; its ignored class counts in no loss and no score.
         path: where the model goes: a `.keras` file, with a `.json` beside it.
-        epochs: passes, each of `steps` batches.
-        steps: batches per epoch; needed for endless data.
-        learning_rate: the highest; it falls to 0 along a cosine over all epochs.
+        epochs: at most so many passes, each of `steps` batches.
+        steps: batches per epoch; by default once through the data, or 50 of endless ones.
+        learning_rate: the highest; it falls to 0 along a cosine over all epochs, or minutes.
         loss: of (truth, probabilities); `default_loss` if None.
         patience: stop after so many epochs without a better validation mIoU.
-        resume: go on where an interrupted run to the same path stood.
-        callbacks: more Keras callbacks.
+        resume: go on where an interrupted run to the same path stood, by the same draws; a finished
+            one is loaded, not trained again.
+        callbacks: more Keras callbacks; after each batch their logs hold steps, images, seconds.
         record: whatever else the model's `.json` should say.
         average: keep a running mean of the weights, of which so much stays at each step (0.99, for
             example), and end with that (Polyak and Juditsky 1992); only without validation,
             which would keep the weights of one epoch.
+        minutes: train for so long, by `clock`, in place of a number of epochs.
+        clock: a function that tells the time in seconds, such as `time.process_time`.
 
     Returns:
-        One row per epoch: loss, miou, val_loss, val_miou; steps and seconds of training so far.
+        One row per epoch: epoch, loss, miou, val_loss, val_miou; steps, seconds and images of
+        training so far.
+
+    Raises:
+        ValueError: neither epochs nor minutes; an interrupted run of another network.
+        RuntimeError: another process trains to the same path.
     """
     if average is not None and validation is not None:
         raise ValueError("average: without validation only, which keeps one epoch's weights")
-    path, began = Path(path), time.perf_counter()
+    if not (epochs or minutes):
+        raise ValueError("for how long? State epochs=… or minutes=…")
+    path, length, source = Path(path), int(train.cardinality()), pipeline.origin(train)
+    steps = steps or (length if length > 0 else STEPS)
+    run = {"epochs": epochs, "minutes": minutes, "steps": steps, "learning_rate": learning_rate}
+    per_step = source.images_per_step if source else train.element_spec[0].shape[0]
+    watch = Clock(minutes, learning_rate if minutes else None, per_step, clock)
     folder = path.with_suffix(".run")
-    if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    total = epochs * (steps or int(train.cardinality()))
-    given = callbacks or []
-    timed = any(isinstance(callback, TimeBudget) for callback in given)
-    given = given if timed else [Clock(), *given]
-    if resume and (folder / "epochs.csv").exists():
-        last = pd.read_csv(folder / "epochs.csv").iloc[-1]
-        for clock in (callback for callback in given if isinstance(callback, Clock)):
-            clock.used, clock.steps = last["seconds"], int(last["steps"])
-    decay = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, total))
+    with alone(folder, wait=False):
+        if resume and not folder.exists() and _finished(path, run):
+            model.set_weights(load(path).get_weights())
+            print(f"{shown(path)}: this run is finished; nothing is trained again")
+            return pd.DataFrame(read_record(path)["history"])
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        rate = CosineDecay(learning_rate, epochs * steps) if epochs else learning_rate
+        _compile(model, scheme, rate, loss, average)
+        if source:
+            source.restart()
+        feed = train.repeat() if length > 0 else train
+        how = {"validation_data": validation, "epochs": epochs or ENDLESS, "steps_per_epoch": steps}
+        rows = _learn(model, feed, Keeper(folder, watch, patience), callbacks or [], how)
+        card = dataclasses.replace(source.card, scheme=scheme) if source else None
+        told = {"epochs": len(rows), "seconds": round(watch.used, 1), "run": run, "history": rows}
+        save(model, path, scheme, card, **told, **(record or {}))
+        shutil.rmtree(folder)
+    return pd.DataFrame(rows)
+
+
+def _finished(path: Path, run: dict) -> bool:
+    """Return whether a model lies there that just this run has made."""
+    with suppress(OSError, ValueError):
+        return read_record(path).get("run") == run
+    return False
+
+
+def _compile(model: keras.Model, scheme: ClassScheme, rate, loss, average: float | None) -> None:
+    """Give a model its optimizer, loss and metric."""
+    mean = {"use_ema": average is not None, "ema_momentum": average or 0.99}
     model.compile(
-        keras.optimizers.AdamW(
-            learning_rate if timed else decay,
-            weight_decay=WEIGHT_DECAY,
-            use_ema=average is not None,
-            ema_momentum=0.99 if average is None else average,
-        ),
+        keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, **mean),
         loss=loss or default_loss(scheme),
         metrics=[metrics.MeanIoU(len(scheme), scheme.ignore_index)],
     )
     model.optimizer.build(model.trainable_variables)  # else the graph is traced twice
-    kept = _keepers(folder, patience, resume) if validation is not None else []
-    backup = keras.callbacks.BackupAndRestore(folder / "backup")
-    log = keras.callbacks.CSVLogger(folder / "epochs.csv", append=resume)
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        shuffle=False,
-        callbacks=[*given, backup, log, *kept, EpochLine()],
-        verbose=0,
-    )
-    if kept:
-        model.load_weights(folder / "best.weights.h5")
-    history = pd.read_csv(folder / "epochs.csv")
-    shutil.rmtree(folder)
-    seconds = {"seconds": round(time.perf_counter() - began, 1), "epochs": len(history)}
-    save(model, path, scheme, **seconds, **(record or {}))
-    return history
 
 
-def _keepers(folder: Path, patience: int | None, resume: bool) -> list[keras.callbacks.Callback]:
-    """Keep the weights of the best epoch; stop when none better comes."""
-    watched = {"monitor": "val_miou", "mode": "max"}
-    log, best = folder / "epochs.csv", None
-    if resume and log.exists():
-        best = pd.read_csv(log)["val_miou"].max()
-    keepers = [
-        keras.callbacks.ModelCheckpoint(
-            folder / "best.weights.h5",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=best,
-            **watched,
-        )
-    ]
-    if patience is not None:
-        keepers.append(keras.callbacks.EarlyStopping(patience=patience, **watched))
-    return keepers
-
-
-def save(model: keras.Model, path: str | Path, scheme: ClassScheme, **record) -> Path:
-    """Save a model and, beside it, all that is needed to use it with nothing else known."""
-    path = Path(path)
-    if path.suffix != ".keras":
-        raise ValueError(f"{path.name}: a model's file ends in .keras")
-    plain = keras.Model(model.inputs, model.outputs, name=model.name)
-    record = {
-        "scheme": scheme.to_dict(),
-        "parameters": model.count_params(),
-        **record,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "with": {
-            "segkit": __version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "python": platform.python_version(),
-        },
-    }
-    with whole(path) as part, whole(path.with_suffix(".json")) as note:
-        plain.save(part)
-        note.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    model.scheme, model.record = scheme, record
-    return path
-
-
-def load(path: str | Path) -> keras.Model:
-    """Load a model that `fit` or `save` wrote; `.scheme` and `.record` come with it.
-
-    Raises:
-        FileNotFoundError: the model or its `.json` is missing.
-    """
-    path = Path(path)
-    for needed in (path, path.with_suffix(".json")):
-        if not needed.exists():
-            raise FileNotFoundError(f"{shown(needed)} does not exist: train the model first")
-    model = models.sized(keras.models.load_model(path, compile=False))
-    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    model.scheme, model.record = ClassScheme(**record["scheme"]), record
-    return model
-
-
-def answers(
-    model: keras.Model,
-    patches_h5: str | Path,
-    subset: str,
-    split: str = "tile-part",
-    batch_size: int = 16,
-    tta: bool = False,
-) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Predict the patches of a subset, one after the other.
-
-    Args:
-        model: takes (B, S, S, C) of 0–255, returns probabilities.
-        patches_h5, subset, split: see `pipeline.batches`.
-        batch_size: patches predicted at once.
-        tta: average over the eight turns and flips.
-
-    Yields:
-        The patch's position in the file; its mask uint8 (S, S); probabilities float32 (S, S, C);
-        and, bool (S, S), which pixels lie in the tile and came in no patch before.
-    """
-    found, seen = patches.members(patches_h5, subset, split), {}
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        for first in range(0, len(found), batch_size):
-            chosen = found[first : first + batch_size]
-            images = file["images"][chosen].astype(np.float32)
-            for i, probabilities in zip(chosen, models.predict(model, images, tta), strict=True):
-                yield int(i), file["masks"][i], probabilities, _unseen(seen, file, i)
-
-
-def evaluate(
-    model: keras.Model,
-    patches_h5: str | Path,
-    subset: str,
-    split: str = "tile-part",
-    batch_size: int = 16,
-    tta: bool = False,
-) -> np.ndarray:
-    """Count every pixel of a subset once, however much its patches overlap.
-
-    Returns:
-        int64 (C, C) confusion matrix, rows = truth, the ignored class's row included;
-        `metrics.scores` and `metrics.summary` leave it out.
-    """
-    return evaluate_each(model, patches_h5, subset, split, "tile", batch_size, tta)[1].sum(axis=0)
-
-
-def evaluate_each(
-    model: keras.Model,
-    patches_h5: str | Path,
-    subset: str,
-    split: str = "tile-part",
-    unit: str = "group",
-    batch_size: int = 16,
-    tta: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Count as `evaluate` does, but patch by patch, image by image, or group by group.
-
-    Args:
-        unit: "patch", "tile" (an image) or "group" (of images).
-
-    Returns:
-        The units' names (N,): positions in the file, or ids; and int64 (N, C, C).
-    """
-    units, matrices = [], []
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        classes = len(store.scheme(file))
-        names = np.arange(len(file["tile"])) if unit == "patch" else file[unit].asstr()[:]
-    for i, mask, found, new in answers(model, patches_h5, subset, split, batch_size, tta):
-        units.append(names[i])
-        matrices.append(metrics.confusion(mask[new], found.argmax(axis=-1)[new], classes))
-    return gathered(units, matrices)
-
-
-def gathered(units: list, counts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Add up the counts of each unit; return the units' names and one sum for each."""
-    if not counts:
-        raise ValueError("the subset is empty: the split gave it no patches")
-    names, place = np.unique(units, return_inverse=True)
-    total = np.zeros((len(names), *counts[0].shape), counts[0].dtype)
-    np.add.at(total, place, counts)
-    return names, total
-
-
-def _unseen(seen: dict, file, i: int) -> np.ndarray:
-    """Return which pixels of patch i lie in its tile and came in no patch before it."""
-    tile, shape = file["tile"][i], (file["height"][i], file["width"][i])
-    counted = seen.setdefault(tile, np.zeros(shape, bool))
-    size = file["masks"].shape[1]
-    area = counted[file["row"][i] :, file["column"][i] :][:size, :size]
-    new = np.zeros((size, size), bool)
-    new[: area.shape[0], : area.shape[1]] = ~area
-    area[:] = True
-    return new
+def _learn(model, feed, keeper: Keeper, callbacks: list, how: dict) -> list[dict]:
+    """Train from where the newest backup stands; return one row for each epoch."""
+    done, clock = keeper.restore(model), keeper.clock
+    how |= {"initial_epoch": done, "callbacks": [clock, keeper, *callbacks], "shuffle": False}
+    try:
+        model.fit(feed.skip(clock.steps), verbose=0, **how)
+    except BaseException:
+        keeper.write()
+        raise
+    return keeper.rows

@@ -14,9 +14,9 @@ from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 
 from segkit import maps
-from segkit.basemaps import WEB_MERCATOR, warped
+from segkit.basemaps import WEB_MERCATOR
 from segkit.files import whole
-from segkit.scenes import NODATA, scheme_of
+from segkit.rasters import NODATA, scheme_of, warped
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from conftest import dubai_tree
+from helpers import dubai_tree
 from PIL import Image
 
-from segkit import checks, classes, datasets, store
+from classroom import checks
+from segkit import classes, datasets, store
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 #: What the exercises' cells take from the cells above them; `now` stands for a seed that changes.

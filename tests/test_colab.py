@@ -8,15 +8,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import dubai_tree
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from segkit import colab, course, patches, training
-from tools import publish
-from tools.colab import COLAB_HAS, ROOT, needs, run, variables
+from classroom import colab, publish
+from classroom.stand_in import COLAB_HAS, ROOT, needs, run, variables
 
 #: Git as it comes, whatever the reader has set.
 OWN_GIT = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
@@ -25,7 +23,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 def reached() -> dict[str, SpecifierSet]:
     """Return what the course needs on this Python and Colab does not have, and which versions."""
-    found, waiting = {}, [Requirement(line) for line in PROJECT["dependencies"]]
+    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["course"]]
+    found, waiting = {}, [Requirement(line) for line in lines]
     while waiting:
         one = waiting.pop()
         name = canonicalize_name(one.name)
@@ -79,10 +78,10 @@ get_ipython = lambda: types.SimpleNamespace(system=os.system)
 
 def little_course(folder: Path) -> Path:
     """Write the least that the set-up cell looks for."""
-    (folder / "segkit").mkdir(parents=True)
-    (folder / "segkit" / "__init__.py").touch()
+    (folder / "classroom").mkdir(parents=True)
+    (folder / "classroom" / "__init__.py").touch()
     told = "def install():\n    print('from', __file__)\n"
-    (folder / "segkit" / "colab.py").write_text(told, encoding="utf-8")
+    (folder / "classroom" / "colab.py").write_text(told, encoding="utf-8")
     return folder
 
 
@@ -109,7 +108,7 @@ PLACES = (
 def test_the_set_up_cell_finds_the_course(place, tmp_path):
     folder = little_course(tmp_path / "content" / place)
     done = opened(tmp_path / "content")
-    assert done.stdout == f"from {folder / 'segkit' / 'colab.py'}\n", done.stderr
+    assert done.stdout == f"from {folder / 'classroom' / 'colab.py'}\n", done.stderr
 
 
 def test_the_set_up_cell_says_what_to_do(tmp_path):
@@ -135,29 +134,6 @@ NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "none"}
 def test_on_a_machine_of_ones_own_the_set_up_cell_does_nothing(tmp_path):
     done = opened(tmp_path, prelude="")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_training_that_catches_up_says_how_long_it_takes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("SEGKIT_DATA", str(dubai_tree(tmp_path, tiles=1, size=130)))
-    monkeypatch.setenv("SEGKIT_DATASET", "dubai")
-    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
-    monkeypatch.setenv("SEGKIT_PROFILE", "quick")
-    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
-    course.catch_up("models/unet.keras")
-    lines = capsys.readouterr().out.splitlines()
-    made = ["models/unet.keras", "tiles.h5", "patches.h5", "training"]
-    assert [line.split()[0] for line in lines] == made
-    assert lines[-1] == "training unet: 3 epochs of 60 steps, some minutes on a CPU"
-
-
-def test_patches_that_were_cut_and_not_split_are_split(tree, tmp_path, monkeypatch):
-    monkeypatch.setenv("SEGKIT_DATA", str(tree))
-    monkeypatch.setenv("SEGKIT_DATASET", "dubai")
-    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
-    cut = patches.cut(course.catch_up("tiles.h5"), course.workspace() / "patches.h5", size=32)
-    assert patches.splits(cut) == []
-    assert course.catch_up("patches.h5") == cut
-    assert patches.splits(cut) == ["tile-part"] and len(patches.members(cut, "test"))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import dubai_tree, write_pair
+import rasterio
+from helpers import dubai_tree, write_pair
 from PIL import Image
+from rasterio.transform import from_origin
 
 from segkit import classes, datasets
 
@@ -97,3 +99,69 @@ def test_a_folder_of_pairs(tmp_path):
     assert [tile.id for tile in data.tiles] == ["b2", "b10"]
     assert data.scheme.names == ("roof", "sea") and data.scheme.ignore_index == 1
     assert data.read(data.tiles[0])[1].tolist() == [[0, 1]]
+
+
+def raster(path, array):
+    """Write (bands, H, W) as a GeoTIFF with pixels of ten meters."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    place = {"crs": "EPSG:32640", "transform": from_origin(326_000, 2_788_000, 10, 10)}
+    shape = dict(zip(("count", "height", "width"), array.shape, strict=True))
+    with rasterio.open(path, "w", "GTiff", dtype=array.dtype, **shape, **place) as file:
+        file.write(array)
+
+
+def test_a_mask_of_indices_is_read_as_it_is_and_checked(tmp_path):
+    raster(tmp_path / "images" / "a.tif", np.zeros((4, 6, 8), np.uint16))
+    mask = np.arange(48, dtype=np.uint8).reshape(1, 6, 8) % 2
+    raster(tmp_path / "masks" / "a.tif", mask)
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,255,0,0\nsea,0,0,255\n")
+    data = datasets.find(str(tmp_path))
+    assert data.card.bands == ("band 1", "band 2", "band 3", "band 4")
+    assert (data.card.dtype, data.card.ranges) == ("uint16", ())
+    assert data.card.gsd == pytest.approx(10, rel=0.01)
+    image, found, _ = data.read(data.tiles[0])
+    assert image.dtype == np.uint16 and np.array_equal(found, mask[0])
+    for wrong in (mask + 1, mask.astype(np.uint16)):
+        raster(tmp_path / "masks" / "a.tif", wrong)
+        with pytest.raises(datasets.DatasetError, match="a.tif.*uint8, 0 to 1"):
+            data.read(data.tiles[0])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "complex64"])
+def test_pixels_of_other_types_are_refused(tmp_path, dtype):
+    raster(tmp_path / "a.tif", np.zeros((1, 4, 4), dtype))
+    with pytest.raises(datasets.DatasetError, match=f"{dtype}, none of uint8"):
+        datasets.read_image(tmp_path / "a.tif")
+
+
+def test_images_of_one_data_set_have_the_same_bands(tmp_path):
+    for name, bands in (("a", 4), ("b", 3)):
+        raster(tmp_path / "images" / f"{name}.tif", np.zeros((bands, 6, 8), np.uint8))
+        raster(tmp_path / "masks" / f"{name}.tif", np.zeros((1, 6, 8), np.uint8))
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,255,0,0\nsea,0,0,255\n")
+    data = datasets.find(str(tmp_path))
+    with pytest.raises(datasets.DatasetError, match="b.tif: 3 bands of uint8.*has 4"):
+        data.read(data.tiles[1])
+
+
+def test_the_digest_of_the_files_follows_the_files(tmp_path):
+    data = datasets.find("dubai", dubai_tree(tmp_path, tiles=1, parts=3))
+    before = data.files()
+    assert datasets.find("dubai", tmp_path).files() == before
+    spoil_bytes(data.tiles[0].mask)
+    assert data.files() != before
+
+
+def test_a_card_scales_each_band_and_comes_back_from_text():
+    card = datasets.Card(
+        "s2", classes.LANDSLIDE, ("b4", "b8"), "uint16", ((100, 600), (0, 2550)), 10.0
+    )
+    pixels = np.array([[[100, 255], [600, 0], [0, 65535]]], np.uint16)
+    assert card.scaled(pixels) == pytest.approx(np.array([[[0, 25.5], [255, 0], [0, 255]]]))
+    assert card.scaled(np.full((1, 2), np.nan))[0, 0] == 0
+    assert datasets.Card.from_json(card.to_json()) == card
+    plain = datasets.Card("dubai", classes.DUBAI)
+    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert np.array_equal(plain.scaled(image), image) and plain.scaled(image).dtype == np.float32
+    with pytest.raises(ValueError, match="2 bands, but 1"):
+        datasets.Card("x", classes.LANDSLIDE, ("a", "b"), "uint16", ((0, 1),))

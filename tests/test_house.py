@@ -1,16 +1,21 @@
-"""The house itself: the road's order, a light import, notebooks that can be read as they are."""
+"""The house itself: its order and size, a light import, notebooks that can be read as they are."""
 
 import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import helpers
 import nbformat
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import segkit
-from segkit import __main__, course, files
+from classroom import house, notebooks
+from segkit import files
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
@@ -21,41 +26,74 @@ MACHINE_PATH = re.compile(
 WARNING = re.compile(r"\b\w*Warning\b|\bWARNING\b|Traceback")
 #: What is folded away until a reader unfolds it.
 ANSWER = re.compile(r"</summary>(.*?)</details>", re.DOTALL)
+#: The first line of a cell whose functions are those of this module.
+MARK = re.compile(r"# ((?:segkit|classroom)(?:\.\w+)+)\n")
 LONGEST_CELL, LONGEST_TEXT, LONGEST_ANSWER, LARGEST_KB = 25, 120, 40, 400
+HOUSES = ("segkit", "classroom", "cityscape", "benchmarks", "tests")
+ROOMS = house.files()
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Return the rooms of segkit that a module imports, at its top or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "segkit":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("segkit."):
-            found.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-            found |= {name[1] for name in names if name[0] == "segkit" and len(name) > 1}
-    return found & set(segkit.ROOMS)
+def source_of(path: Path) -> str:
+    """Return the code of a file."""
+    return path.read_text(encoding="utf-8")
 
 
-def room_of(path: Path) -> str:
-    """Return the room that a file of the library belongs to."""
-    return path.relative_to(ROOT / "segkit").parts[0].removesuffix(".py")
-
-
-LIBRARY = sorted((ROOT / "segkit").rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_imports_only_rooms_before_it(path):
-    room = room_of(path)
-    if room in segkit.ROOMS:
-        later = segkit.ROOMS[segkit.ROOMS.index(room) + 1 :]
-        assert not imported_rooms(path) & set(later)
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_before_it(room):
+    before = list(ROOMS)[: list(ROOMS).index(room)]
+    assert not set(house.imports(source_of(ROOMS[room]), list(ROOMS))) - set(before)
 
 
 def test_every_module_is_a_room():
-    assert {room_of(path) for path in LIBRARY} == {*segkit.ROOMS, "__init__", "__main__"}
+    assert sorted(ROOMS.values()) == sorted((ROOT / "segkit").rglob("*.py"))
+    assert segkit.ROOMS == (
+        "files", "classes", "rasters", "datasets", "store", "patches", "pipeline", "weights",
+        "models", "losses", "metrics", "evaluation", "training", "scenes", "cleanup", "basemaps",
+        "maps", "webmap", "plots",
+    )  # fmt: skip
+
+
+def test_what_a_room_imports_is_seen():
+    code = """
+from segkit import __version__, maps, models
+from segkit.datasets import Card, dubai
+import segkit.files
+def later():
+    from segkit.models.unet import STEP
+"""
+    known = ["files", "datasets.dubai", "datasets", "models.unet", "models", "maps", "plots"]
+    assert house.imports(code, known) == known[:-1]
+
+
+def test_the_library_is_no_larger_than_it_says():
+    sizes = house.sizes()
+    assert sizes.pop("all") <= house.LARGEST
+    assert not {room: lines for room, lines in sizes.items() if lines > house.LARGEST_ROOM}
+    told = re.sub(r"\s+", " ", source_of(ROOT / "README.md"))
+    assert f"at most {house.LARGEST:,} lines of code, no file over {house.LARGEST_ROOM}" in told
+
+
+LINES = '''"""Two
+lines."""
+
+# one
+x = (  # two
+    1,
+)
+def f():
+    """One."""
+    return x
+'''
+
+
+def test_a_line_of_code_holds_code():
+    assert house.lines_of_code(LINES) == 5
+
+
+def test_the_picture_of_imports_is_of_today():
+    text = source_of(ROOT / "CONTRIBUTING.md")
+    assert "<!-- house -->" in text
+    assert house.rendered(text) == text, "run make house"
 
 
 def test_the_import_is_light():
@@ -70,9 +108,111 @@ assert "patches" in dir(segkit)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_tensorflow_is_named_only_where_it_may_be():
-    named = {path.name for path in LIBRARY if "import tensorflow" in path.read_text("utf-8")}
-    assert named <= {"pipeline.py", "training.py", "course.py"}
+LIGHT = ("maps", "cleanup", "webmap", "datasets", "patches", "store", "rasters", "basemaps")
+
+
+def test_what_needs_no_network_of_layers_loads_none():
+    """One process after the other would tell no more: nothing unloads what is loaded."""
+    code = f"""
+import sys
+from importlib import import_module
+for room in {LIGHT}:
+    import_module("segkit." + room)
+    assert not {{"tensorflow", "keras"}} & set(sys.modules), room
+import classroom.course, cityscape
+assert not {{"tensorflow", "keras"}} & set(sys.modules), "classroom or cityscape"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def imported(source: str) -> list[tuple[str, bool]]:
+    """Return the packages that some code imports, and whether that is inside a function."""
+    found, tree = [], ast.parse(source)
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
+        found += [(name.split(".")[0], id(node) in inside) for name in names]
+    return found
+
+
+def test_tensorflow_and_the_other_houses_are_named_only_where_they_may_be():
+    named = {"tensorflow": set(), "classroom": set(), "cityscape": set()}
+    for path in [
+        p for name in ("segkit", "classroom", "cityscape") for p in (ROOT / name).rglob("*.py")
+    ]:
+        for package in {name for name, _ in imported(source_of(path))} & named.keys():
+            named[package].add(path.relative_to(ROOT).as_posix())
+    library = {"segkit/pipeline.py", "segkit/training.py", "segkit/models/encoders.py"}
+    assert named["tensorflow"] <= {*library, "classroom/course.py"}
+    assert not {path for path in named["classroom"] if not path.startswith("classroom/")}
+    assert {path for path in named["cityscape"] if path.startswith("segkit/")} == {
+        "segkit/datasets/sample.py"
+    }
+
+
+#: Packages that are imported under another name.
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+PACKAGES |= {"markdown_it": "markdown-it-py"}
+
+
+def declared() -> tuple[set[str], set[str]]:
+    """Return the packages that the library needs, and all that are declared anywhere."""
+    told = tomllib.loads(source_of(ROOT / "pyproject.toml"))
+    groups = [*told["project"]["optional-dependencies"].values(), told["dependency-groups"]["dev"]]
+    base, *others = (
+        {canonicalize_name(Requirement(line).name) for line in group}
+        for group in (told["project"]["dependencies"], *groups)
+    )
+    return base, base.union(*others)
+
+
+def undeclared(source: str, library: bool = False) -> list[str]:
+    """Return what some code imports and the project does not declare.
+
+    Args:
+        source: the code.
+        library: whether it comes with `pip install .`: then what is not imported inside a function
+            has to come along, too.
+    """
+    base, everything = declared()
+    own = {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    found = []
+    for name, inside in imported(source):
+        package = canonicalize_name(PACKAGES.get(name, name))
+        if name not in {*sys.stdlib_module_names, *HOUSES, *own}:
+            wanted = base if library and not inside else everything
+            found += [name] if package not in wanted else []
+    return found
+
+
+def test_every_imported_package_is_declared():
+    found = {}
+    for name in HOUSES:
+        for path in (ROOT / name).rglob("*.py"):
+            found[path] = undeclared(source_of(path), name in ("segkit", "cityscape"))
+    for path in NOTEBOOKS:
+        code, _ = read(path)
+        found[path] = [name for cell in code for name in undeclared(code_of(cell))]
+    assert not {str(path): names for path, names in found.items() if names}
+
+
+def test_an_undeclared_package_is_seen():
+    assert undeclared("import os, numpy.linalg\nfrom PIL import Image\nimport tests") == []
+    assert undeclared("from torch.nn import Module") == ["torch"]
+    assert undeclared("import_module('torch.nn')") == ["torch"]
+    assert undeclared("import jupyterlab") == [] and undeclared("import jupyterlab", True)
+    assert undeclared("def play():\n    import jupyterlab", True) == []
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -87,41 +227,154 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
+def test_two_writers_never_publish_a_mixture(tmp_path):
+    target = tmp_path / "file.txt"
+    with files.whole(target) as first:
+        first.write_text("first, half")
+        with files.whole(target) as second:
+            assert second != first
+            second.write_text("second")
+        assert target.read_text() == "second" and first.read_text() == "first, half"
+        first.write_text("first, whole")
+    assert target.read_text() == "first, whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+WRITER = """
+import sys
+from segkit import files
+for _ in range(200):
+    with files.whole(sys.argv[1]) as part:
+        with part.open("w") as file:
+            for _ in range(50):
+                file.write(sys.argv[2])
+                file.flush()
+"""
+
+
+def test_two_processes_that_write_at_once_leave_a_whole_file(tmp_path):
+    target = tmp_path / "file.txt"
+    running = [helpers.python(WRITER, target, letter) for letter in "ab"]
+    whole, seen = {"a" * 50, "b" * 50}, set()
+    while any(one.poll() is None for one in running):
+        if target.exists():
+            seen.add(target.read_text())
+    assert [one.communicate()[0] for one in running] == ["", ""]
+    assert seen and seen <= whole and target.read_text() in whole
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+KILLED = """
+import sys, time
+from segkit import files
+with files.whole(sys.argv[1]) as part:
+    part.mkdir()
+    (part / "half").touch()
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path):
+    target, other = tmp_path / "folder", tmp_path / "other"
+
+    def left() -> int:
+        return len(list(tmp_path.glob(".part-*")))
+
+    killed = helpers.python(KILLED, target)
+    assert killed.stdout.readline() == "begun\n"
+    with files.whole(target) as part:
+        part.mkdir()
+    assert target.is_dir() and left() == 1  # of one that still writes
+    killed.kill()
+    killed.communicate()
+    for path, remain in ((other, 1), (target, 0)):
+        with files.whole(path) as part:
+            part.mkdir()
+        assert left() == remain
+    assert not list(target.iterdir())
+
+
+HOLDER = """
+import sys
+from segkit import files
+with files.alone(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_one_process_at_a_time_holds_the_lock(tmp_path):
+    target = tmp_path / "tiles.h5"
+    holder = helpers.python(HOLDER, target)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(RuntimeError, match="another process"), files.alone(target, wait=False):
+        pass
+    with files.alone(tmp_path / "patches.h5", wait=False):
+        pass  # another file is free
+    waiting = helpers.python(HOLDER, target)
+    assert "waiting" in waiting.stdout.readline()
+    holder.kill()  # a lock goes with its process
+    holder.communicate()
+    assert waiting.stdout.readline() == "held\n"
+    assert waiting.communicate("done\n") == ("", None)
+    with files.alone(target, wait=False), pytest.raises(KeyError):
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
 def test_paths_are_shown_without_the_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
     assert files.shown(tmp_path / "sample" / "tiles.h5") == "work/sample/tiles.h5"
     assert files.shown(ROOT / "README.md") == "README.md"
 
 
-def test_the_profile_can_be_stated(monkeypatch):
-    monkeypatch.setenv("SEGKIT_PROFILE", "full")
-    assert course.profile().name == "full"
-    monkeypatch.setenv("SEGKIT_PROFILE", "fast")
-    with pytest.raises(ValueError, match="quick, full or smoke"):
-        course.profile()
+class Bare(ast.NodeTransformer):
+    """Take docstrings, type hints and decorators away."""
+
+    def visit_FunctionDef(self, node):
+        self.generic_visit(node)
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        node.returns, node.decorator_list = None, []
+        return node
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node):
+        return ast.Assign([node.target], node.value, lineno=node.lineno) if node.value else None
 
 
 def functions_of(source: str) -> dict[str, str]:
-    """Return the functions of some code as text, without docstrings and type hints."""
-    found = {}
-    for node in ast.parse(source).body:
-        if not isinstance(node, ast.FunctionDef):
-            continue
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-        node.returns = None
-        for argument in [*node.args.args, *node.args.kwonlyargs]:
-            argument.annotation = None
-        found[node.name] = ast.unparse(node)
-    return found
+    """Return the functions of some code as text, without docstrings, type hints and decorators."""
+    nodes = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    return {node.name: ast.unparse(Bare().visit(node)) for node in nodes}
 
 
-LIBRARY_FUNCTIONS = {
-    name: text
-    for path in LIBRARY
-    if path.parent.name == "segkit"
-    for name, text in functions_of(path.read_text(encoding="utf-8")).items()
-}
+def functions_of_module(module: str) -> dict[str, str] | None:
+    """Return the functions of a module or of all files of a package; None if there is none."""
+    path = ROOT / Path(*module.split("."))
+    paths = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    if not all(path.exists() for path in paths):
+        return None
+    return {k: text for one in paths for k, text in functions_of(source_of(one)).items()}
+
+
+def unlike(cell) -> list[str]:
+    """Return how a marked cell differs from the module that its mark names."""
+    mark = MARK.match(cell.source)
+    if not mark:
+        return []
+    here, there = functions_of(code_of(cell)), functions_of_module(mark[1])
+    if there is None or not here:
+        return [f"{mark[1]} is no module" if there is None else f"{mark[0].strip()} marks nothing"]
+    found = [f"{name} is missing in {mark[1]}" for name in here if name not in there]
+    both = here.keys() & there.keys()
+    return found + [
+        f"{name} differs from {mark[1]}'s" for name in both if here[name] != there[name]
+    ]
 
 
 def code_of(cell) -> str:
@@ -173,9 +426,7 @@ def stumbles(path: Path) -> list[str]:
         if "nbval-check-output" in tags and not cell.outputs:
             found.append(f"{where}: checked, but nothing is stored")
         found += [f"{where}: {hit}" for hit in MACHINE_PATH.findall(shown) + WARNING.findall(shown)]
-        for name, body in functions_of(code_of(cell)).items():
-            if LIBRARY_FUNCTIONS.get(name, body) != body:
-                found.append(f"{where}: {name} differs from segkit's")
+        found += [f"{where}: {difference}" for difference in unlike(cell)]
     for cell in text:
         words = len(ANSWER.sub("", cell.source).split())
         if words > LONGEST_TEXT and "|" not in cell.source:
@@ -206,7 +457,17 @@ FAULTS = {
     "/home/": lambda c: c.update(outputs=[nbformat.v4.new_output("stream", text="/home/me/x")]),
     "empty output": lambda c: c.update(outputs=[nbformat.v4.new_output("stream", text="")]),
     "nothing is stored": lambda c: c.update(outputs=[], metadata={"tags": ["nbval-check-output"]}),
-    "differs": lambda c: c.update(source="def starts(length):\n    return []"),
+    "starts differs from segkit.patches": lambda c: c.update(
+        source="# segkit.patches\ndef starts(length):\n    return []"
+    ),
+    "conv_block differs from segkit.models": lambda c: c.update(
+        source="# segkit.models\ndef conv_block(x, filters):\n    return x"
+    ),
+    "starts is missing in segkit.store": lambda c: c.update(
+        source="# segkit.store\ndef starts(length):\n    return []"
+    ),
+    "segkit.patch is no module": lambda c: c.update(source="# segkit.patch\ndef f():\n    pass"),
+    "marks nothing": lambda c: c.update(source="# segkit.patches\nsize = 256"),
 }
 
 
@@ -219,6 +480,23 @@ def test_the_check_sees_each_fault(fault, tmp_path):
     FAULTS[fault](cell)
     nbformat.write(notebook, tmp_path / "n.ipynb")
     assert any(fault in found for found in stumbles(tmp_path / "n.ipynb"))
+
+
+DOWN_BLOCK = """# segkit.models.unet
+@reread
+def down_block(x: "of any size", filters) -> tuple:
+    skip: object = conv_block(x, filters)
+    return layers.MaxPooling2D(2)(skip), skip  # a comment is no code
+"""
+
+
+def test_what_is_marked_and_the_same_passes():
+    def found(source):
+        return unlike(nbformat.v4.new_code_cell(source))
+
+    assert not found(DOWN_BLOCK) and not found(DOWN_BLOCK.replace(".unet", ""))
+    other = DOWN_BLOCK.replace("(2)", "(4)")
+    assert found(other) and not found(other.removeprefix("# segkit.models.unet\n"))
 
 
 def test_folded_answers_are_counted_apart(tmp_path):
@@ -243,7 +521,7 @@ def test_exercises_are_those_of_the_solutions(path):
     notebook, solutions = (
         nbformat.read(one, as_version=4) for one in (path, path.parent / "solutions" / path.name)
     )
-    assert __main__.with_exercises(notebook, solutions) == notebook, "run make exercises"
+    assert notebooks.with_exercises(notebook, solutions) == notebook, "run make exercises"
     for one in (notebook, solutions):
         tagged = [c for c in one.cells if "exercise" in c.metadata.get("tags", [])]
         texts = [c.source for c in tagged if c.cell_type == "markdown"]
@@ -266,7 +544,7 @@ def test_exercises_are_copied_and_outputs_kept():
     old = [text("gone"), code("y = 2", run=True), code("z = 1", run=True)]
     frame = [text("## Your turn\n\nTry."), text("## Recap\n\nYou can.")]
     notebook = nbformat.v4.new_notebook(cells=[frame[0], *old, frame[1], code("z", run=True)])
-    written = __main__.with_exercises(notebook, solutions).cells
+    written = notebooks.with_exercises(notebook, solutions).cells
     assert [cell.source for cell in written[1:4]] == [cell.source for cell in stubs]
     assert [cell.execution_count for cell in written[2:4]] == [None, 7]
     assert [cell.source for cell in (written[0], *written[4:])] == [*(c.source for c in frame), "z"]

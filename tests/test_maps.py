@@ -12,24 +12,12 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.warp
+from helpers import EAST, NORTH, ByColor, Constant, scene_of, write, write_map
 from PIL import Image
 from rasterio.transform import from_bounds, from_origin
 from shapely.geometry import box
-from test_scenes import ByColor, Constant, scene_of, write
 
 from segkit import basemaps, maps, scenes
-
-#: A corner near Dubai, UTM zone 40 north, in meters.
-EAST, NORTH = 326_000, 2_787_000
-
-
-def write_map(path, indices, crs, transform):
-    """Write class indices as a map."""
-    profile = {"height": indices.shape[0], "width": indices.shape[1], "count": 1, "dtype": "uint8"}
-    with rasterio.open(path, "w", "GTiff", crs=crs, transform=transform, **profile) as raster:
-        raster.nodata = 255
-        raster.write(indices, 1)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import json
 import h5py
 import numpy as np
 import pytest
+from helpers import dead_process
 
-from segkit import sample
-from segkit.sample import mountains
+import cityscape
+from cityscape import mountains
 
 COUNT = 40  # chips of seed 0
 SLOPE = 12  # band
@@ -30,7 +31,7 @@ def read(home, number):
 
 
 def test_the_layout_is_that_of_landslide4sense(tmp_path):
-    home = sample.write_landslides(tmp_path, count=2)
+    home = cityscape.write_landslides(tmp_path, count=2)
     assert home == tmp_path / "landslide" / "landslide4sense"
     assert {p.name for p in (home / "TrainData" / "img").iterdir()} == {"image_1.h5", "image_2.h5"}
     assert {p.name for p in (home / "TrainData" / "mask").iterdir()} == {"mask_1.h5", "mask_2.h5"}
@@ -42,7 +43,7 @@ def test_the_layout_is_that_of_landslide4sense(tmp_path):
 
 
 def test_what_is_written_is_what_is_drawn_for_any_count(tmp_path, chips):
-    home = sample.write_landslides(tmp_path, count=2)
+    home = cityscape.write_landslides(tmp_path, count=2)
     image, mask = read(home, 2)
     np.testing.assert_array_equal(image, chips[0][1])
     np.testing.assert_array_equal(mask, chips[1][1])
@@ -54,11 +55,11 @@ def test_masks_are_the_same_everywhere(chips):
 
 
 def test_a_finished_set_is_left_and_another_replaces_it(tmp_path):
-    stamp = sample.write_landslides(tmp_path, count=1) / "sample.json"
+    stamp = cityscape.write_landslides(tmp_path, count=1) / "sample.json"
     made = stamp.stat().st_mtime_ns
-    assert sample.write_landslides(tmp_path, count=1) == stamp.parent
+    assert cityscape.write_landslides(tmp_path, count=1) == stamp.parent
     assert stamp.stat().st_mtime_ns == made
-    sample.write_landslides(tmp_path, count=2, seed=3)
+    cityscape.write_landslides(tmp_path, count=2, seed=3)
     assert json.loads(stamp.read_text())["seed"] == 3
     assert len(list(stamp.parent.rglob("*.h5"))) == 4
 
@@ -72,12 +73,12 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path, monkeypatch)
         write_chip(folder, number, seed)
 
     parent = tmp_path / mountains.FOLDER.parent
-    left = parent / "landslide4sense.part" / "TrainData" / "img" / "image_9.h5"
+    left = parent / f".part-{dead_process()}-0123abcd-landslide4sense" / "img" / "image_9.h5"
     left.parent.mkdir(parents=True)
     left.touch()  # of a run that could not clear up
     monkeypatch.setattr(mountains, "_write_chip", die)
     with pytest.raises(KeyboardInterrupt):
-        sample.write_landslides(tmp_path, count=3)
+        cityscape.write_landslides(tmp_path, count=3)
     assert not list(parent.iterdir())
 
 
@@ -86,10 +87,10 @@ def test_a_folder_with_something_else_is_not_touched(tmp_path):
     image.parent.mkdir(parents=True)
     image.write_text("downloaded")
     with pytest.raises(FileExistsError, match="something else"):
-        sample.write_landslides(tmp_path, count=1)
+        cityscape.write_landslides(tmp_path, count=1)
     assert image.read_text() == "downloaded"
     with pytest.raises(ValueError, match="at least 1"):
-        sample.write_landslides(tmp_path / "new", count=0)
+        cityscape.write_landslides(tmp_path / "new", count=0)
 
 
 def test_some_land_slid_and_some_chips_are_calm(chips):

@@ -1,12 +1,16 @@
 """Cutting, gluing, splitting."""
 
+import shutil
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
+from helpers import write_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segkit import classes, datasets, patches, store
+from segkit import classes, datasets, patches, pipeline, store
 
 sizes = st.integers(1, 40)
 overlaps = st.floats(0, 0.99)
@@ -103,14 +107,14 @@ def test_parts_1_to_7_train_8_validates_9_tests(patches_h5):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("by", "unit"), [("tile-part", "tile"), ("tile", "group")])
+@pytest.mark.parametrize(("by", "unit"), [("image", "tile"), ("group", "group")])
 def test_no_unit_is_on_two_sides(patches_h5, by, unit, seed):
     patches.split(patches_h5, by=by, seed=seed)
     with h5py.File(patches_h5) as file:
         subset, units = file[f"splits/{by}"][:], file[unit].asstr()[:]
     sides = [set(units[subset == side]) for side in range(3)]
     assert all(sides) and not sides[0] & sides[1] and not (sides[0] | sides[1]) & sides[2]
-    patches.split(patches_h5, by="tile-part", seed=0)
+    patches.split(patches_h5, by="image", seed=0)
 
 
 def test_split_by_patch_keeps_the_fractions_and_the_seed(patches_h5):
@@ -148,15 +152,15 @@ def test_each_group_is_left_out_once(patches_h5):
     ],
 )
 def test_every_subset_that_was_asked_for_gets_something(count, fractions, expected):
-    dealt = patches._subsets(np.arange(count), fractions)
+    dealt = patches._dealt(count, fractions)
     assert np.bincount(dealt, minlength=3).tolist() == expected
 
 
-@pytest.mark.parametrize("by", ["tile-part", "tile", "without Tile 1"])
+@pytest.mark.parametrize("by", ["image", "group", "without Tile 1"])
 def test_a_split_with_a_leak_is_refused(patches_h5, by, tmp_path):
     path = tmp_path / "p.h5"
     path.write_bytes(patches_h5.read_bytes())
-    patches.split(path, by="tile")
+    patches.split(path, by="group")
     patches.leave_one_out(path)
     with h5py.File(path, "r+") as file:
         subset = file[f"splits/{by}"]
@@ -167,7 +171,7 @@ def test_a_split_with_a_leak_is_refused(patches_h5, by, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
-@pytest.mark.parametrize("by", ["patch", "tile-part", "tile"])
+@pytest.mark.parametrize("by", ["patch", "image", "group"])
 def test_another_seed_is_another_split(patches_h5, by):
     held_out = []
     for seed in range(4):
@@ -177,17 +181,17 @@ def test_another_seed_is_another_split(patches_h5, by):
 
 
 def test_a_share_of_zero_stays_empty():
-    assert np.bincount(patches._subsets(np.arange(5), (0, 0.5, 0.5))).tolist() == [0, 3, 2]
-    assert np.bincount(patches._subsets(np.arange(5), (0.5, 0, 0.5))).tolist() == [3, 0, 2]
+    assert np.bincount(patches._dealt(5, (0, 0.5, 0.5))).tolist() == [0, 3, 2]
+    assert np.bincount(patches._dealt(5, (0.5, 0, 0.5))).tolist() == [3, 0, 2]
 
 
 def test_the_rule_and_the_seed_are_kept(patches_h5, tmp_path):
     path = tmp_path / "p.h5"
     path.write_bytes(patches_h5.read_bytes())
-    patches.split(path, by="tile", seed=3)
+    patches.split(path, by="tile", seed=3)  # an older name
     with h5py.File(path) as file:
-        kept = dict(file["splits/tile"].attrs)
-    assert kept["by"] == "tile" and kept["seed"] == 3
+        kept = dict(file["splits/group"].attrs)
+    assert kept["by"] == "group" and kept["seed"] == 3
     assert kept["fractions"].tolist() == [0.7, 0.15, 0.15]
 
 
@@ -200,13 +204,75 @@ def test_impossible_splits_are_refused(patches_h5):
         patches.members(patches_h5, "holdout")
 
 
-def test_images_without_parts_are_split_among_all(tmp_path):
-    from conftest import write_pair
-
-    for i in range(10):
+@pytest.fixture
+def cities(tmp_path):
+    """Patches of twelve images of two cities, numbered within each."""
+    for name in [f"{city}{i}" for city in ("austin", "vienna") for i in range(1, 7)]:
         rgb_mask = classes.DUBAI.encode(np.zeros((8, 8), np.uint8))
-        write_pair(tmp_path, f"img{i}", np.zeros((8, 8, 3), np.uint8), rgb_mask)
+        write_pair(tmp_path, name, np.zeros((8, 8, 3), np.uint8), rgb_mask)
     (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,60,16,152\nroad,110,193,228\n")
     data = datasets.find(str(tmp_path))
-    path = patches.cut(store.build(data, tmp_path / "t.h5"), tmp_path / "p.h5", size=8)
-    assert patches.split(path)["patches"].tolist() == [6, 2, 2]
+    return patches.cut(store.build(data, tmp_path / "t.h5"), tmp_path / "p.h5", size=8)
+
+
+def test_images_of_a_folder_are_shuffled_before_they_are_shared_out(cities):
+    tests = []
+    for seed in range(5):
+        shares = patches.split(cities, fractions=(0.5, 0.25, 0.25), seed=seed)
+        assert shares["patches"].tolist() == [6, 3, 3]
+        tests.append(tuple(patches.tiles(cities, "test")))
+    assert len(set(tests)) > 2
+    towns = [{name.rstrip("0123456789") for name in held} for held in tests]
+    assert sum(len(found) == 2 for found in towns) >= 3  # one city alone is luck, not the rule
+
+
+def test_older_names_of_the_splits_still_work(patches_h5):
+    for older, name in patches.OLDER.items():
+        patches.split(patches_h5, by=older)
+        for asked in (older, name):
+            assert np.array_equal(
+                patches.members(patches_h5, "test", asked),
+                patches.members(patches_h5, "test", name),
+            )
+        assert patches.shares(patches_h5, older).equals(patches.shares(patches_h5, name))
+    assert patches.tiles(patches_h5, "train", "tile-part") == patches.tiles(patches_h5, "train")
+
+
+def test_a_split_is_written_while_somebody_reads(patches_h5, tmp_path):
+    path = Path(shutil.copy(patches_h5, tmp_path / "p.h5"))
+    reading = iter(pipeline.batches(path, "train", 4, augment=True))
+    first = next(reading)
+    patches.split(path, by="group")
+    with h5py.File(path) as file:
+        before = file["splits/group"][:]
+        patches.split(path, by="group", seed=1)
+        assert np.array_equal(file["splits/group"][:], before)  # who has it open reads on
+    assert first[0].shape == next(reading)[0].shape
+    with h5py.File(path) as file:
+        assert not np.array_equal(file["splits/group"][:], before)
+
+
+def test_a_split_that_fails_leaves_the_file_as_it_was(patches_h5, tmp_path, monkeypatch):
+    path = Path(shutil.copy(patches_h5, tmp_path / "p.h5"))
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(patches, "_check", fail)
+    with pytest.raises(KeyboardInterrupt):
+        patches.split(path, by="group")
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["p.h5"]
+
+
+def test_patches_are_read_in_the_order_asked_for(patches_h5):
+    with h5py.File(patches_h5) as file:
+        images, masks = file["images"][:9], file["masks"][:9]
+        pixels = [np.bincount(mask.ravel(), minlength=6) for mask in masks]
+        assert np.array_equal(file["counts"][:9], pixels)
+    found = patches.read(patches_h5, [7, 2, 7])
+    assert np.array_equal(found[0], images[[7, 2, 7]])
+    assert np.array_equal(found[1], masks[[7, 2, 7]])
+    image, mask = patches.read(patches_h5, 3)
+    assert np.array_equal(image, images[3]) and np.array_equal(mask, masks[3])

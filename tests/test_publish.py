@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import archive, publish
+from classroom import archive, publish
 
 SET_UP_LINES = 12
 
@@ -31,7 +31,7 @@ def copied(tmp_path):
 
 def test_all_notebooks_hold_the_set_up_cell_of_today(tmp_path):
     root = archive.copy_course(tmp_path / "course")
-    assert publish.publish(publish.current(root), root) == [], "run python -m tools.publish"
+    assert publish.publish(publish.current(root), root) == [], "run python -m classroom.publish"
 
 
 def test_publishing_twice_under_two_names_and_back(copied):
@@ -106,7 +106,7 @@ def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkey
     subprocess.run(["tar", "-xf", target], cwd=tmp_path, check=True)
     folder = tmp_path / archive.NAME
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    assert {"segkit/course.py", "data/README.md", "weights/resnet.h5"} <= found
+    assert {"classroom/course.py", "data/README.md", "weights/resnet.h5"} <= found
     assert "without efficientnetb4" in capsys.readouterr().out
     assert "wheels/little-1.0-py3-none-any.whl" in found
     assert not {path.split("/")[0] for path in found} & {".git", ".venv", "work"}

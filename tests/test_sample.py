@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import time
 
+import helpers
 import numpy as np
 import pytest
 import rasterio
@@ -11,17 +13,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from segkit import sample
+import cityscape
+from cityscape import dataset, folders, lattice
 from segkit.classes import DUBAI
-from segkit.sample import dataset, lattice
 
-CITIES = (sample.CITY, sample.SECOND_CITY)
+CITIES = (cityscape.CITY, cityscape.SECOND_CITY)
 PARTS = [(tile, part) for tile in range(1, 7) for part in range(1, 10)]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return sample.write(tmp_path_factory.mktemp("sample") / "city")
+    return cityscape.write(tmp_path_factory.mktemp("sample") / "city")
 
 
 @pytest.fixture
@@ -48,8 +50,8 @@ def read(folder, tile, part):
     height=st.integers(41, 110), width=st.integers(41, 110),
 )  # fmt: skip
 def test_windows_agree_where_they_overlap(city, row, column, down, right, height, width):
-    image, mask = sample.render(row, column, height, width, city)
-    other_image, other_mask = sample.render(row + down, column + right, height, width, city)
+    image, mask = cityscape.render(row, column, height, width, city)
+    other_image, other_mask = cityscape.render(row + down, column + right, height, width, city)
     here = np.s_[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)]
     there = np.s_[max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)]
     np.testing.assert_array_equal(image[here], other_image[there])
@@ -57,8 +59,8 @@ def test_windows_agree_where_they_overlap(city, row, column, down, right, height
 
 
 def test_a_large_window_is_the_sum_of_its_parts():
-    image, mask = sample.render(-300, 2500, 600, 530)
-    part_image, part_mask = sample.render(190, 2990, 40, 40)
+    image, mask = cityscape.render(-300, 2500, 600, 530)
+    part_image, part_mask = cityscape.render(190, 2990, 40, 40)
     np.testing.assert_array_equal(image[490:530, 490:530], part_image)
     np.testing.assert_array_equal(mask[490:530, 490:530], part_mask)
 
@@ -67,11 +69,11 @@ def test_a_large_window_is_the_sum_of_its_parts():
     ("city", "stored"),
     [
         (
-            sample.CITY,
+            cityscape.CITY,
             "a2b8438ed3d4561fede218bd3337a007cc6d70aebe128b1a8bc94340e6db6597",
         ),
         (
-            sample.SECOND_CITY,
+            cityscape.SECOND_CITY,
             "8014980203de5d9e33b18120b859948ec68494bee8effa77849a2cc412bde931",
         ),
     ],
@@ -80,13 +82,13 @@ def test_same_seed_same_bytes_everywhere(city, stored):
     digest = hashlib.sha256()
     for tile in range(1, 7):
         row, column, _, _ = dataset.window(tile, 5, city)
-        for array in sample.render(row, column, 96, 128, city):
+        for array in cityscape.render(row, column, 96, 128, city):
             digest.update(array.tobytes())
     assert digest.hexdigest() == stored
 
 
 def test_render_gives_the_stated_types():
-    image, mask = sample.render(-5, -7, 3, 4)
+    image, mask = cityscape.render(-5, -7, 3, 4)
     assert (image.shape, image.dtype) == ((3, 4, 3), np.uint8)
     assert (mask.shape, mask.dtype) == ((3, 4), np.uint8)
     assert mask.max() <= 5
@@ -99,10 +101,10 @@ def test_hash_is_splitmix64():
 
 
 def test_transform_maps_pixels_to_utm():
-    transform = sample.transform(10, 20)
-    east, north = sample.CITY.origin
+    transform = cityscape.transform(10, 20)
+    east, north = cityscape.CITY.origin
     assert tuple(transform)[:6] == (0.5, 0, east + 10, 0, -0.5, north - 5)
-    assert sample.CRS == "EPSG:32640"
+    assert cityscape.CRS == "EPSG:32640"
 
 
 def test_shares_are_near_dubais(folder):
@@ -181,15 +183,15 @@ def test_tiles_are_georeferenced(folder):
         path = folder / dataset.FOLDER / f"Tile {tile}" / "images" / "image_part_005.jpg"
         row, column, height, width = dataset.window(tile, 5)
         with rasterio.open(path) as raster:
-            assert raster.crs == rasterio.crs.CRS.from_string(sample.CRS)
-            assert raster.transform.almost_equals(sample.transform(row, column))
+            assert raster.crs == rasterio.crs.CRS.from_string(cityscape.CRS)
+            assert raster.transform.almost_equals(cityscape.transform(row, column))
             assert raster.shape == (height, width)
 
 
 def test_scene_shows_every_class_and_overlaps_no_tile(folder):
     with rasterio.open(folder / "scene" / "scene.tif") as scene:
         assert scene.shape == (2048, 2048) and scene.count == 3
-        assert scene.crs == rasterio.crs.CRS.from_string(sample.CRS) and scene.res == (
+        assert scene.crs == rasterio.crs.CRS.from_string(cityscape.CRS) and scene.res == (
             0.5,
             0.5,
         )
@@ -209,16 +211,16 @@ def test_scene_shows_every_class_and_overlaps_no_tile(folder):
 
 
 def test_a_finished_set_is_left_alone_and_an_older_one_replaced(tmp_path, small):
-    folder = sample.write(tmp_path / "city")
+    folder = cityscape.write(tmp_path / "city")
     record = folder / "sample.json"
     first = record.stat().st_mtime_ns
-    sample.write(folder)
+    cityscape.write(folder)
     assert record.stat().st_mtime_ns == first
     known = json.loads(record.read_text())
     assert all((folder / name).is_file() for name in known["files"])
     record.write_text(json.dumps({**known, "version": known["version"] - 1}))
     (folder / "stale").touch()
-    sample.write(folder)
+    cityscape.write(folder)
     assert json.loads(record.read_text()) == known
     assert not (folder / "stale").exists()
 
@@ -226,8 +228,8 @@ def test_a_finished_set_is_left_alone_and_an_older_one_replaced(tmp_path, small)
 def test_years_later_more_is_built_and_the_rest_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "_SCENE_SIZE", 400)
     masks = []
-    for city in (sample.CITY, sample.LATER_CITY, sample.CITY):
-        folder = sample.write_scene(tmp_path / "scene", city)  # made anew for another city
+    for city in (cityscape.CITY, cityscape.LATER_CITY, cityscape.CITY):
+        folder = cityscape.write_scene(tmp_path / "scene", city)  # made anew for another city
         with rasterio.open(folder / "scene_mask.tif") as truth:
             masks.append(truth.read(1))
     assert np.array_equal(masks[0], masks[2])
@@ -245,19 +247,62 @@ def test_a_failed_run_leaves_nothing(tmp_path, small, monkeypatch):
 
     monkeypatch.setattr(dataset, "_write_scene", fail)
     with pytest.raises(OSError, match="disk full"):
-        sample.write(tmp_path / "city")
+        cityscape.write(tmp_path / "city")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path, small):
-    (tmp_path / "city.part" / "scene").mkdir(parents=True)
-    folder = sample.write(tmp_path / "city")
+    (tmp_path / f".part-{helpers.dead_process()}-0123abcd-city" / "scene").mkdir(parents=True)
+    folder = cityscape.write(tmp_path / "city")
     assert [path.name for path in tmp_path.iterdir()] == ["city"]
     assert not (folder / "scene" / "scene.png").exists()
+
+
+TWO_WRITERS = """
+import sys, time
+import numpy as np
+import cityscape
+from cityscape import dataset
+dataset.SIZES, dataset._FLAW = ((82, 97),) * 6, np.s_[10:30, 10:30]
+dataset._SCENE_SIZE, dataset._MAP_SIZE = 64, 16
+while time.time() < float(sys.argv[2]):
+    time.sleep(0.01)
+folder = cityscape.write(sys.argv[1])
+print(len(list((folder / dataset.FOLDER).glob("Tile */masks/*.png"))), end="")
+"""
+
+
+@pytest.mark.parametrize("before", [None, "an older one"])
+def test_two_processes_at_once_both_get_a_whole_set(before, tmp_path, small):
+    folder = tmp_path / "city"
+    if before:
+        folder.mkdir()
+        (folder / "sample.json").write_text('{"version": 0, "files": []}')
+    start = time.time() + 4
+    running = [helpers.python(TWO_WRITERS, folder, start) for _ in range(2)]
+    assert [one.communicate()[0] for one in running] == ["54", "54"]
+    assert [path.name for path in tmp_path.iterdir()] == ["city"]
+    record = json.loads((folder / "sample.json").read_text())
+    assert all((folder / name).is_file() for name in record["files"])
+
+
+@pytest.mark.parametrize("before", [None, 0])
+def test_the_first_to_finish_stays(before, tmp_path):
+    folder = tmp_path / "set"
+    if before is not None:
+        folders.whole_folder(folder, {"version": before}, lambda part: (part / "old").touch())
+
+    def slow(part):
+        (part / "slow").touch()
+        folders.whole_folder(folder, {"version": 1}, lambda part: (part / "fast").touch())
+
+    assert folders.whole_folder(folder, {"version": 1}, slow) == folder
+    assert {path.name for path in folder.iterdir()} == {"fast", "sample.json"}
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, small):
     (tmp_path / "thesis.txt").write_text("two years of work")
     with pytest.raises(FileExistsError, match="something else"):
-        sample.write(tmp_path)
+        cityscape.write(tmp_path)
     assert (tmp_path / "thesis.txt").exists()

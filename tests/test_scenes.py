@@ -4,45 +4,12 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from helpers import ByColor, Constant, dead_process, scene_of, write
 from rasterio.control import GroundControlPoint
-from rasterio.transform import from_origin
 from shapely.geometry import box
 
 from segkit import maps, scenes
 from segkit.classes import DUBAI
-
-
-class ByColor:
-    """A model that answers the class that the first band names; other bands must be equal."""
-
-    scheme, input_shape = DUBAI, (None, None, None, 3)
-
-    def predict_on_batch(self, images):
-        assert images.shape[1] == images.shape[2] and images.shape[-1] == 3
-        return np.eye(6, dtype=np.float32)[np.rint(images[..., 0]).astype(int) % 6]
-
-
-class Constant(ByColor):
-    """A model that always answers Road."""
-
-    def predict_on_batch(self, images):
-        return np.broadcast_to(np.eye(6, dtype=np.float32)[2], (*images.shape[:3], 6))
-
-
-def write(path, array, crs="EPSG:32640", **more):
-    """Write (bands, H, W) as a GeoTIFF with pixels of half a meter."""
-    bands, height, width = array.shape
-    place = from_origin(326_000, 2_788_000, 0.5, 0.5) if crs else None
-    profile = {"count": bands, "height": height, "width": width, "dtype": array.dtype}
-    with rasterio.open(path, "w", "GTiff", crs=crs, transform=place, **profile, **more) as raster:
-        raster.write(array)
-    return path
-
-
-def scene_of(shape, seed=0):
-    """Return (3, H, W) uint8 with classes in all bands."""
-    classes = np.random.default_rng(seed).integers(0, 6, shape).astype(np.uint8)
-    return np.stack([classes] * 3)
 
 
 def test_blending_weights_never_vanish():
@@ -193,71 +160,21 @@ def test_confidence_and_probabilities_lie_beside_the_map(tmp_path):
     assert np.allclose(share[:70, :70], expected, atol=1 / scenes.CERTAIN)
 
 
-class Interrupted(Unsure):
-    """A model that is interrupted after some batches."""
-
-    def __init__(self, batches):
-        self.left = batches
-
-    def predict_on_batch(self, images):
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return super().predict_on_batch(images)
-
-
-@pytest.mark.parametrize("overlap", [0.0, 0.5])
-def test_an_interrupted_map_goes_on_where_it_stood(tmp_path, monkeypatch, overlap):
-    monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
-    source, how = write(tmp_path / "scene.tif", scene_of((200, 90))), {"window": 32}
-    how |= {"overlap": overlap, "confidence": True}
-    whole, target = tmp_path / "whole.tif", tmp_path / "map.tif"
-    scenes.predict(Unsure(), source, whole, **how)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            scenes.predict(Interrupted(3), source, target, resume=True, **how)
-        assert not target.exists() and (tmp_path / ".map.tif.run").exists()
-    patient = Interrupted(1000)
-    scenes.predict(patient, source, target, resume=True, **how)
-    fresh = Interrupted(1000)
-    scenes.predict(fresh, source, tmp_path / "fresh.tif", resume=True, **how)
-    assert patient.left > fresh.left  # it did not begin anew
-    for name in ("map", "map_confidence"):
-        pair = [tmp_path / f"{kind}.tif" for kind in (name, name.replace("map", "whole"))]
-        with rasterio.open(pair[0]) as found, rasterio.open(pair[1]) as expected:
-            assert np.array_equal(found.read(), expected.read())
-    assert not (tmp_path / ".map.tif.run").exists()
-
-
-def test_a_layer_that_was_not_kept_before_is_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
-    source, target = write(tmp_path / "scene.tif", scene_of((200, 90))), tmp_path / "map.tif"
-    with pytest.raises(KeyboardInterrupt):
-        scenes.predict(Interrupted(5), source, target, window=32, overlap=0, resume=True)
-    scenes.predict(Unsure(), source, target, window=32, overlap=0, resume=True, confidence=True)
-    with rasterio.open(tmp_path / "map_confidence.tif") as sure:
-        assert np.allclose(sure.read(1) * sure.scales[0], 0.75, atol=1 / scenes.CERTAIN)
-
-
-def test_a_map_of_another_plan_begins_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenes, "NOTE_EVERY_S", -1)
-    source, target = write(tmp_path / "scene.tif", scene_of((200, 90))), tmp_path / "map.tif"
-    with pytest.raises(KeyboardInterrupt):
-        scenes.predict(Interrupted(3), source, target, window=64, resume=True)
-    scenes.predict(ByColor(), source, target, window=32, resume=True)
-    with rasterio.open(target) as found:
-        assert np.array_equal(found.read(1), scene_of((200, 90))[0])
-
-
-def test_what_is_in_the_way_stays(tmp_path):
+def test_the_scene_itself_is_never_written_over(tmp_path):
     source = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    before = source.read_bytes()
     with pytest.raises(ValueError, match="the scene itself"):
         scenes.predict(ByColor(), source, source, window=32)
-    (tmp_path / ".map.tif.run").mkdir()
-    (tmp_path / ".map.tif.run" / "mine.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="in the way"):
-        scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
-    assert (tmp_path / ".map.tif.run" / "mine.txt").read_text() == "mine"
+    assert source.read_bytes() == before
+
+
+def test_a_killed_map_leaves_what_the_next_one_clears(tmp_path):
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    left = tmp_path / f".part-{dead_process()}-ab12cd-map.tif"
+    left.mkdir()
+    (left / "classes.tif").write_bytes(b"half a map")
+    scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
 
 
 def test_what_is_no_number_has_no_data(tmp_path):

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
-from conftest import dubai_tree, write_pair
+from helpers import dubai_tree, write_pair
 from PIL import Image
 from rasterio.transform import from_origin
 
-from segkit import datasets, store
+from segkit import classes, datasets, store
 
 
 def test_the_store_holds_what_the_files_hold(tree, tiles_h5):
@@ -41,7 +41,10 @@ def test_attributes_and_index(tiles_h5):
     assert len(listed) == 27 and set(listed["group"]) == {"Tile 1", "Tile 2", "Tile 3"}
     with h5py.File(tiles_h5) as file:
         assert set(file["tiles/tile1_part001"].attrs) >= {"group", "crs", "transform", "source"}
-        assert len(file.attrs["fingerprint"]) == 16
+        assert store.scheme(file) == classes.DUBAI
+    card = store.card(tiles_h5)
+    assert len(card.fingerprint) == 16 and card.bands == ("red", "green", "blue")
+    assert (card.dtype, set(card.ranges), card.gsd) == ("uint8", {(0.0, 255.0)}, None)
 
 
 def test_the_fingerprint_follows_the_pixels(tmp_path):
@@ -51,8 +54,7 @@ def test_the_fingerprint_follows_the_pixels(tmp_path):
         image = np.array(Image.open(data.tiles[0].image))
         image[0, 0, 0] ^= change
         Image.fromarray(image).save(data.tiles[0].image)
-        with h5py.File(store.build(data, tmp_path / "tiles.h5")) as file:
-            prints.append(file.attrs["fingerprint"])
+        prints.append(store.card(store.build(data, tmp_path / "tiles.h5")).fingerprint)
     assert prints[0] == prints[1] != prints[2]
 
 
@@ -111,3 +113,27 @@ def test_what_is_no_whole_store_is_refused(tmp_path, tiles_h5, patches_h5):
         store.index(patches_h5)
     with pytest.raises(FileNotFoundError, match="store.build"):
         store.index(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_pixels_keep_their_type_and_the_card_knows_their_range(tmp_path, dtype):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        image = (rng.random((60, 70, 2)) * (1000, 4000)).astype(dtype)
+        image[0, 0] = 60_000  # an outlier
+        if dtype == "float32":
+            image[1, 1] = np.nan
+        shape = {"driver": "GTiff", "height": 60, "width": 70, "count": 2, "dtype": dtype}
+        for kind in ("images", "masks"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+        with rasterio.open(tmp_path / "images" / f"{name}.tif", "w", **shape) as raster:
+            raster.write(np.moveaxis(image, -1, 0))
+            raster.descriptions = ("Red", "NIR")
+        Image.fromarray(np.full((60, 70, 3), 9, np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,9,9,9\n", encoding="utf-8")
+    path = store.build(datasets.find(str(tmp_path)), tmp_path / "tiles.h5")
+    stored, card = store.read(path, "b")[0], store.card(path)
+    assert stored.dtype == dtype and np.array_equal(stored, image, equal_nan=dtype == "float32")
+    assert card.bands == ("red", "nir") and card.dtype == dtype
+    assert np.array(card.ranges) == pytest.approx(np.array([[5, 995], [20, 3980]]), rel=0.05, abs=9)
+    assert np.isfinite(card.scaled(stored)).all() and card.scaled(stored).max() == 255

@@ -1,12 +1,14 @@
-"""Fit, keep, resume, load, evaluate."""
+"""Fit, keep, resume, save, load."""
 
+import contextlib
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from segkit import metrics, models, patches, pipeline, store, training
+from segkit import metrics, models, patches, pipeline, training
 from segkit.classes import DUBAI
 
 
@@ -36,8 +38,11 @@ def test_a_trained_model_comes_back_with_its_scheme(data, tmp_path):
     assert list(history.columns[:1]) == ["epoch"] and list(history["steps"]) == [3, 6]
     assert 0 < history["seconds"][0] < history["seconds"][1]
     assert sorted(p.name for p in path.parent.iterdir()) == ["unet.json", "unet.keras"]
+    assert list(history["images"]) == [12, 24]
     again = training.load(path)
     assert again.scheme == DUBAI and again.record["seed"] == 7
+    assert again.card == data[0].card and again.card.dataset == "dubai"
+    assert models.unet(**{k: v for k, v in again.record["options"].items() if k != "model"})
     image = np.full((1, 32, 32, 3), 99, np.float32)
     assert np.array_equal(again.predict_on_batch(image), model.predict_on_batch(image))
 
@@ -51,16 +56,129 @@ def test_the_best_epoch_is_kept(data, tmp_path):
     assert float(metric.result()) == pytest.approx(history["val_miou"].max(), abs=1e-4)
 
 
-def test_an_interrupted_training_goes_on(data, tmp_path, capsys):
-    path, plan = tmp_path / "m.keras", {"epochs": 4, "steps": 2}
-    with pytest.raises(KeyboardInterrupt):
-        training.fit(models.unet(6, 4, 2), *data, DUBAI, path, callbacks=[Stop(2)], **plan)
-    assert not path.exists()
+def net(filters=4):
+    """Return a small network with dropout, which draws from a seed of its own."""
+    keras.utils.set_random_seed(5)
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(filters, 3, padding="same")(image)
+    x = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(x))
+    return keras.Model(image, models.probabilities(x, 6))
+
+
+def same(model, other):
+    """Return whether two models have the same weights, bit for bit."""
+    return all(map(np.array_equal, model.get_weights(), other.get_weights()))
+
+
+def feeds(kind, tiles_h5, patches_h5):
+    """Return a data set to train on that draws at random: endless, or once through."""
+    if kind == "crops":
+        return pipeline.crops(tiles_h5, patches.tiles(patches_h5, "train"), 32, 4)
+    return pipeline.batches(patches_h5, "validation", 4, augment=True, crop=16)
+
+
+@pytest.mark.parametrize("kind", ["crops", "batches"])
+@pytest.mark.parametrize("how", [{"patience": 9}, {"average": 0.9}])
+def test_a_resumed_training_ends_as_one_that_was_not(
+    kind, how, tiles_h5, patches_h5, tmp_path, capsys
+):
+    train = feeds(kind, tiles_h5, patches_h5)
+    validation = pipeline.batches(patches_h5, "test", 8) if "patience" in how else None
+    steps = 3 if kind == "crops" else None
+    plan = {"epochs": 5, "steps": steps, "learning_rate": 0.02, **how}
+    model, whole = net(), tmp_path / "whole.keras"
+    history = training.fit(model, train, validation, DUBAI, whole, **plan)
+    path = tmp_path / "m.keras"
+    for epoch in (2, 3):
+        with pytest.raises(KeyboardInterrupt):
+            stop = {"callbacks": [Stop(epoch)], "resume": epoch > 2}
+            training.fit(net(), train, validation, DUBAI, path, **plan, **stop)
+        assert not path.exists()
     capsys.readouterr()
-    history = training.fit(models.unet(6, 4, 2), *data, DUBAI, path, resume=True, **plan)
-    assert "epoch  3/4" in capsys.readouterr().out.splitlines()[0]
-    assert history["epoch"].tolist() == [0, 1, 2, 3] and path.exists()
-    assert np.diff(history["steps"]).tolist() == [history["steps"][0]] * 3
+    resumed = net()
+    again = training.fit(resumed, train, validation, DUBAI, path, resume=True, **plan)
+    assert capsys.readouterr().out.startswith("epoch  4/5")
+    assert same(model, resumed) and same(training.load(whole), training.load(path))
+    columns = [name for name in history if name != "seconds"]
+    assert again[columns].equals(history[columns])
+    assert not path.with_suffix(".run").exists()
+
+
+def test_a_finished_run_is_not_trained_again(data, tmp_path, capsys):
+    model, path, plan = net(), tmp_path / "m.keras", {"epochs": 2, "steps": 1}
+    history = training.fit(model, *data, DUBAI, path, **plan)
+    made, capsys = path.stat().st_mtime_ns, (capsys.readouterr(), capsys)[1]
+    other = net()
+    again = training.fit(other, *data, DUBAI, path, resume=True, **plan)
+    assert same(model, other) and path.stat().st_mtime_ns == made
+    assert "epoch" not in capsys.readouterr().out
+    assert again["loss"].tolist() == history["loss"].tolist()
+    training.fit(other, *data, DUBAI, path, resume=True, epochs=1, steps=1)  # another plan
+    assert path.stat().st_mtime_ns != made
+
+
+@pytest.mark.parametrize("left", [b"", b"PK half a file"])
+def test_a_half_written_backup_falls_back_to_the_one_before(data, tmp_path, monkeypatch, left):
+    monkeypatch.setattr(training, "BACK_UP_EVERY_S", 0)
+    model, plan = net(), {"epochs": 4, "steps": 2}
+    training.fit(model, *data, DUBAI, tmp_path / "whole.keras", **plan)
+    path = tmp_path / "m.keras"
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(net(), *data, DUBAI, path, callbacks=[Stop(3)], **plan)
+    older, newest = sorted(path.with_suffix(".run").iterdir())
+    newest.write_bytes(left or newest.read_bytes()[:-40])
+    resumed = net()
+    history = training.fit(resumed, *data, DUBAI, path, resume=True, **plan)
+    assert same(model, resumed) and len(history) == 4
+
+
+def test_a_backup_is_written_by_time(data, tmp_path, monkeypatch):
+    seen = set()
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.update((tmp_path / "m.run").iterdir())
+
+    training.fit(net(), *data, DUBAI, tmp_path / "m.keras", 4, 1, callbacks=[Look()])
+    assert not seen
+    monkeypatch.setattr(training, "BACK_UP_EVERY_S", 0)
+    training.fit(net(), *data, DUBAI, tmp_path / "m.keras", 4, 1, callbacks=[Look()])
+    assert len(seen) == 4
+
+
+def test_an_interrupted_run_of_another_network_is_named(data, tmp_path):
+    path, plan = tmp_path / "m.keras", {"epochs": 3, "steps": 1}
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(net(), *data, DUBAI, path, callbacks=[Stop(1)], **plan)
+    with pytest.raises(ValueError, match="another network.*resume=False"):
+        training.fit(net(filters=5), *data, DUBAI, path, resume=True, **plan)
+    training.fit(net(filters=5), *data, DUBAI, path, **plan)
+
+
+def test_a_run_that_stopped_early_is_not_trained_on(data, tmp_path, monkeypatch):
+    plan = {"epochs": 30, "steps": 1, "learning_rate": 0.0, "patience": 1}
+    path, model = tmp_path / "m.keras", net()
+    history = training.fit(model, *data, DUBAI, tmp_path / "whole.keras", **plan)
+
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="disk full"):
+        broken.setattr(training, "save", fail)
+        broken.setattr(training, "BACK_UP_EVERY_S", 0)
+        training.fit(net(), *data, DUBAI, path, **plan)
+    resumed = net()
+    again = training.fit(resumed, *data, DUBAI, path, resume=True, **plan)
+    assert len(again) == len(history) < 30 and same(model, resumed)
+
+
+def test_two_trainings_to_one_path_exclude_each_other(data, tmp_path):
+    class Other(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            training.fit(net(), *data, DUBAI, tmp_path / "m.keras", epochs=1, steps=1)
+
+    with pytest.raises(RuntimeError, match="another process"):
+        training.fit(net(), *data, DUBAI, tmp_path / "m.keras", 1, 1, callbacks=[Other()])
 
 
 def test_early_stopping(data, tmp_path):
@@ -69,13 +187,19 @@ def test_early_stopping(data, tmp_path):
     assert len(history) < 50
 
 
-def test_a_time_budget_ends_the_training(data, tmp_path):
-    clock = training.TimeBudget(minutes=0.02, learning_rate=1e-3, batch_size=4)
-    model = models.unet(6, 4, 2)
-    plan = {"epochs": 10_000, "steps": 5, "callbacks": [clock]}
-    training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras", **plan)
-    assert clock.used >= 1.2 and clock.images == 4 * clock.steps
-    assert float(model.optimizer.learning_rate) < 1e-3
+def test_minutes_end_the_training(data, tmp_path):
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(logs)
+
+    model, seen = models.unet(6, 4, 2), []
+    plan = {"minutes": 0.02, "steps": 5, "callbacks": [Watch()]}
+    history = training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras", **plan)
+    assert history["seconds"].iloc[-1] >= 1.2 and float(model.optimizer.learning_rate) < 1e-3
+    assert [logs["images"] for logs in seen] == [4 * n for n in range(1, len(seen) + 1)]
+    assert seen[-1]["seconds"] == history["seconds"].iloc[-1]
+    with pytest.raises(ValueError, match="epochs=… or minutes=…"):
+        training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras")
 
 
 class Weights(keras.callbacks.Callback):
@@ -115,56 +239,55 @@ def test_overfitting_one_batch(data):
     assert right.mean() > 0.95
 
 
-def constant(klass):
-    """Return a model that always answers one class."""
-    image = keras.Input((None, None, 3))
-    probability = keras.layers.Lambda(
-        lambda x: keras.ops.one_hot(keras.ops.cast(x[..., 0] * 0, "int32") + klass, 6)
-    )
-    return keras.Model(image, probability(image))
+def test_a_model_and_its_record_never_disagree(tmp_path, monkeypatch):
+    """Whatever the moment of a kill: each step of a save is the last one once."""
+    path = tmp_path / "m.keras"
+    saved = [models.unet(3, width, 1) for width in (2, 3)]
+    counts = [model.count_params() for model in saved]
+    steps, last = [], [None]
+
+    def step(operation):
+        def wrapped(*given, **named):
+            steps.append(operation.__name__)
+            if len(steps) == last[0]:
+                raise KeyboardInterrupt
+            return operation(*given, **named)
+
+        return wrapped
+
+    def save(number, until=None):
+        steps.clear()
+        last[0] = until
+        with contextlib.suppress(KeyboardInterrupt):
+            training.save(saved[number], path, DUBAI, number=number)
+        last[0] = None
+        return len(steps)
+
+    for operation in (Path.replace, Path.unlink):
+        monkeypatch.setattr(Path, operation.__name__, step(operation))
+    save(0)
+    numbers = []
+    for until in range(1, save(1) + 1):
+        save(0)
+        save(1, until)
+        found, note = training.load(path), path.with_suffix(".json")
+        numbers.append(found.record["number"])
+        assert found.count_params() == found.record["parameters"] == counts[numbers[-1]]
+        assert not note.exists() or json.loads(note.read_text()) == found.record
+    assert numbers == sorted(numbers) and set(numbers) == {0, 1}
 
 
-def test_evaluate_counts_every_pixel_of_a_subset_once(tiles_h5, patches_h5, tmp_path):
-    listed = store.index(tiles_h5)
-    for overlap, size in ((0.5, 32), (0.0, 96)):
-        path = patches.cut(tiles_h5, tmp_path / f"{size}.h5", size=size, overlap=overlap)
-        patches.split(path)
-        matrix = training.evaluate(constant(1), path, "test")
-        truth = np.zeros(6, np.int64)
-        for name in patches.tiles(path, "test"):
-            truth += np.bincount(store.read(tiles_h5, name)[1].ravel(), minlength=6)
-        assert np.array_equal(matrix[:, 1], truth) and matrix.sum() == truth.sum()
-        assert truth.sum() == sum(
-            listed.loc[name, "height"] * listed.loc[name, "width"]
-            for name in patches.tiles(path, "test")
-        )
-
-
-def test_the_counts_of_patches_tiles_and_groups_are_the_same_pixels(patches_h5):
-    whole = training.evaluate(constant(2), patches_h5, "test")
-    for unit, count in (("tile", 3), ("group", 3), ("patch", None)):
-        names, matrices = training.evaluate_each(constant(2), patches_h5, "test", unit=unit)
-        assert np.array_equal(matrices.sum(axis=0), whole)
-        assert len(names) == len(set(names)) == (count or len(patches.members(patches_h5, "test")))
-    assert list(training.evaluate_each(constant(2), patches_h5, "test")[0]) == [
-        "Tile 1",
-        "Tile 2",
-        "Tile 3",
-    ]
-
-
-def test_an_empty_subset_is_refused(patches_h5):
-    name = patches.leave_one_out(patches_h5)[0]
-    with pytest.raises(ValueError, match="empty"):
-        training.evaluate(constant(2), patches_h5, "validation", name)
-
-
-def test_a_model_without_its_record_is_refused(tmp_path):
+def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="train the model first"):
         training.load(tmp_path / "none.keras")
     path = training.save(models.unet(3, 4, 1), tmp_path / "m.keras", DUBAI)
     assert json.loads(path.with_suffix(".json").read_text())["scheme"]["name"] == "dubai"
     path.with_suffix(".json").unlink()
+    assert training.load(path).scheme == DUBAI  # the record lies in the model, too
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="no whole model"):
+        training.load(path)
+    models.unet(3, 4, 1).save(path)
     with pytest.raises(FileNotFoundError, match="m.json"):
         training.load(path)
     with pytest.raises(ValueError, match="ends in .keras"):

@@ -5,10 +5,9 @@ import re
 import numpy as np
 import pytest
 import rasterio
+from helpers import EAST, NORTH, ByColor, scene_of, write, write_map
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
-from test_maps import EAST, NORTH, write_map
-from test_scenes import ByColor, scene_of, write
 
 from segkit import basemaps, scenes, webmap
 

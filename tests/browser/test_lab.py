@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.archive import copy_course
+from classroom.archive import copy_course
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Opens a notebook once JupyterLab is up, runs all its cells, and hands back the notebook.

@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
+from helpers import ByColor, write
 from PIL import Image
 from selenium.webdriver.common.by import By
-from test_scenes import ByColor, write
 
 from segkit import scenes, webmap
 from segkit.classes import DUBAI

@@ -9,9 +9,9 @@ from PIL import Image
 
 from segkit.classes import DUBAI
 from segkit.files import progress as bar
-from segkit.files import whole_folder
 
 from .city import CITY, CRS, City
+from .folders import whole_folder
 from .scene import paint, render, transform
 from .surface import Material as M
 

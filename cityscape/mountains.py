@@ -7,8 +7,7 @@ import h5py
 import numpy as np
 from scipy import ndimage
 
-from segkit.files import whole_folder
-
+from .folders import whole_folder
 from .lattice import hashed, noise, octaves, uniform
 
 VERSION = 2

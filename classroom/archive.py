@@ -1,6 +1,6 @@
 """One archive to carry into a classroom that has no network.
 
-    make archive                 (or: python -m tools.archive)
+    make archive                 (or: python -m classroom.archive)
 
 It holds the course, all packages at their pinned versions for this kind of machine and this Python,
 and the pretrained weights, downloaded if they are not in the cache of this machine yet. There:

@@ -1,8 +1,8 @@
 """A stand-in for Colab: NumPy, TensorFlow and Keras are there, the course is not.
 
-    python -m tools.colab                                       all main notebooks
-    python -m tools.colab notebooks/03_unet_from_scratch.ipynb  one, or some
-    SEGKIT_PROFILE=smoke make colab                             with trainings of seconds
+    python -m classroom.stand_in                                       all main notebooks
+    python -m classroom.stand_in notebooks/03_unet_from_scratch.ipynb  one, or some
+    SEGKIT_PROFILE=smoke make colab                                    with trainings of seconds
 
 Each notebook is opened first and alone: an empty folder in place of /content holds the notebook and
 a "mounted Drive" with the course in it; the environment sees what Colab has of the course's
@@ -30,17 +30,17 @@ from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.archive import copy_course
+from classroom.archive import copy_course
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What the image of Colab has of the packages that the course needs; what these need is there too.
 #: After the lists that Colab publishes (googlecolab/backend-info on GitHub). jupyterlab is not
 #: among them: on Colab, Colab shows the notebooks.
 COLAB_HAS = (
-    "attrs", "certifi", "click", "folium", "geopandas", "geopy", "h5py", "ipykernel", "ipywidgets",
-    "joblib", "keras", "matplotlib", "nbclient", "numpy", "pandas", "pillow", "pip", "pooch",
-    "pyparsing", "pyproj", "requests", "scikit-image", "scikit-learn", "scipy", "setuptools",
-    "shapely", "tensorflow", "tqdm",
+    "attrs", "certifi", "click", "filelock", "folium", "geopandas", "geopy", "h5py", "ipykernel",
+    "ipywidgets", "joblib", "keras", "matplotlib", "nbclient", "numpy", "pandas", "pillow", "pip",
+    "pooch", "pyparsing", "pyproj", "requests", "scikit-image", "scikit-learn", "scipy",
+    "setuptools", "shapely", "tensorflow", "tqdm",
 )  # fmt: skip
 DRIVE = Path("drive/MyDrive/Colab Notebooks/pixels-to-maps")
 CELL_TIMEOUT_S = 3600

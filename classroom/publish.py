@@ -1,8 +1,8 @@
 """Write the course's public address wherever a reader needs it.
 
-    make publish REPO=owner/name     (or: python -m tools.publish owner/name)
-    make publish REPO=none           take the address out again
-    python -m tools.publish          the same again, with the address that is there, or with none
+    make publish REPO=owner/name   (or: python -m classroom.publish owner/name)
+    make publish REPO=none         take the address out again
+    python -m classroom.publish    the same again, with the address that is there, or with none
 
 Each notebook gets its set-up cell and, once there is an address, an "Open in Colab" button; the
 README gets the clone command, CITATION.cff the address. The command can be run again at any time,
@@ -27,17 +27,17 @@ from pathlib import Path
 
 if {IS_COLAB}:  # elsewhere this cell does nothing; drive: yours, once mounted
     places = ("", "*/", "drive/[!.]*/", "drive/[!.]*/*/", "drive/[!.]*/*/*/")
-    found = next((hit for x in places for hit in Path().glob(x + "segkit/colab.py")), None)
+    found = next((hit for x in places for hit in Path().glob(x + "classroom/colab.py")), None)
     assert found, "Mount the Drive that holds the course, or unzip it here; then run this again."
     sys.path.insert(0, str(found.resolve().parents[1]))
-    from segkit import colab
+    from classroom import colab
 
     colab.install()
 """
 CLONE = """\
     if not found:
         !git clone --quiet --depth 1 {address} pixels-to-maps
-        found = next(Path().glob("*/segkit/colab.py"), None)
+        found = next(Path().glob("*/classroom/colab.py"), None)
     assert"""
 
 

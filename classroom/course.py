@@ -5,24 +5,27 @@ Taught in notebook 00.
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import shutil
 import sys
+import zipfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
-from segkit import datasets, patches, sample, store
+import cityscape
+from segkit import datasets, files, patches, store
 from segkit.classes import DUBAI, ClassScheme
 from segkit.files import REPOSITORY, work_root
 
 PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas", "contextily")
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
 #: The split that the notebooks train and test on.
-SPLIT = "tile-part"
+SPLIT = "image"
 #: How long a training that catches up takes, for each profile.
 PATIENCE = {
     "smoke": "seconds, for a network that has learned next to nothing",
@@ -69,7 +72,7 @@ FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10)
 def profile() -> Profile:
     """Return what `SEGKIT_PROFILE` names, or else "quick" or "full": what suits this machine."""
     stated = os.environ.get("SEGKIT_PROFILE")
-    if stated is None:
+    if not stated:
         return FULL if _gpu() else QUICK
     known = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
     if stated not in known:
@@ -85,7 +88,7 @@ def _gpu() -> bool:
 
 def dataset_name() -> str:
     """Return which data set the notebooks use: `SEGKIT_DATASET`, or the embedded city."""
-    return os.environ.get("SEGKIT_DATASET", "sample")
+    return os.environ.get("SEGKIT_DATASET") or "sample"
 
 
 def workspace() -> Path:
@@ -133,7 +136,7 @@ def later_scene() -> Path | None:
     """Return the embedded city's scene years later, its truth beside it; None for your own."""
     if os.environ.get("SEGKIT_SCENE"):
         return None
-    return sample.write_scene(_city() / "scene_later", sample.LATER_CITY) / "scene.tif"
+    return cityscape.write_scene(_city() / "scene_later", cityscape.LATER_CITY) / "scene.tif"
 
 
 def _city() -> Path:
@@ -146,9 +149,9 @@ def check() -> pd.DataFrame:
     free, gpu = shutil.disk_usage(workspace()).free / 1e9, "tensorflow" not in missing and _gpu()
     try:
         found = datasets.find(dataset_name())
-        bands = datasets.read_image(found.tiles[0].image).shape[-1]
-        data = f"{len(found.tiles)} tiles of {bands} bands"
-        data_step = "" if bands == 3 else "the notebooks take three bands: keep red, green, blue"
+        bands = len(found.card.bands)
+        data = f"{len(found.tiles)} tiles, {bands} bands of {found.card.dtype}"
+        data_step = "" if bands >= 3 else "the notebooks draw three bands: give them three or more"
     except (datasets.DatasetNotFound, datasets.DatasetError) as error:
         data, data_step = "not found", str(error)
     rows = {
@@ -165,7 +168,10 @@ def check() -> pd.DataFrame:
 
 
 def catch_up(artifact: str) -> Path:
-    """Return a file of the workspace; make it, and what it needs, if it is not there yet.
+    """Return a file of the workspace; make it, and what it needs, if it is not there or stale.
+
+    What is stale was made of other data than the data set holds now, or under another profile, or
+    is broken. One process at a time makes a file; another one waits, and then finds it.
 
     Args:
         artifact: "tiles.h5", "patches.h5", or "models/…" with unet, efficientnet or tuned.keras.
@@ -173,12 +179,57 @@ def catch_up(artifact: str) -> Path:
     if artifact not in MAKERS:
         raise ValueError(f"{artifact!r}: catch_up makes {', '.join(MAKERS)}")
     path = workspace() / artifact
-    if not path.exists():
-        print(f"{artifact} is not there yet: making it (an earlier notebook tells how)")
-        MAKERS[artifact](path)
-    elif artifact == "patches.h5" and SPLIT not in patches.splits(path):
-        patches.split(path, by=SPLIT)  # notebook 02 was left between cutting and splitting
+    with files.alone(path):
+        if not path.exists():
+            print(f"{artifact} is not there yet: making it (an earlier notebook tells how)")
+            MAKERS[artifact](path)
+        elif reason := _stale(artifact, path):
+            print(f"{artifact} {reason}: making it anew (an earlier notebook tells how)")
+            MAKERS[artifact](path)
+        elif artifact == "patches.h5" and SPLIT not in patches.splits(path):
+            print(f"{artifact} is not split by {SPLIT} yet: splitting it")
+            patches.split(path, by=SPLIT)
     return path
+
+
+def _stale(artifact: str, path: Path) -> str | None:
+    """Return what is wrong with a file that is there; None if it is as it should be."""
+    tiles = artifact == "tiles.h5"
+    now = _files_now() if tiles else store.card(catch_up("tiles.h5")).fingerprint
+    try:
+        if tiles:
+            made_of = store.attributes(path)["files"]
+            return None if now in (None, made_of) else "was made of other files"
+        if artifact == "patches.h5":
+            return None if store.card(path).fingerprint == now else "was cut from other tiles"
+        return _stale_model(path, now)
+    except (OSError, ValueError, KeyError, TypeError):
+        return "is broken, or of an older version"
+
+
+def _files_now() -> str | None:
+    """Return the digest of the data set's files; None for a known one that was moved away."""
+    try:
+        return datasets.find(dataset_name()).files()
+    except datasets.DatasetNotFound:
+        if dataset_name() in datasets.REGISTRY:
+            return None
+        raise
+
+
+def _stale_model(path: Path, fingerprint: str) -> str | None:
+    """Return what is wrong with a model; its record says, so no network is loaded."""
+    note, wanted = path.with_suffix(".json"), profile().name
+    if not note.exists():
+        return "has no record"
+    record = json.loads(note.read_text(encoding="utf-8"))
+    if not zipfile.is_zipfile(path):
+        return "is broken"
+    if (trained := record.get("profile")) != wanted:
+        return f"was trained under profile {trained or '(not recorded)'}, not {wanted}"
+    if record["card"]["fingerprint"] != fingerprint:
+        return "was trained on other tiles"
+    return None
 
 
 def _tiles(path: Path) -> None:
@@ -190,42 +241,24 @@ def _patches(path: Path) -> None:
     patches.split(path, by=SPLIT)
 
 
-def _unet(path: Path) -> None:
-    _train("unet", path, profile().epochs, profile().steps)
+def _model(path: Path) -> None:
+    """Train a network as its notebook does."""
+    chosen, sources = profile(), (catch_up("tiles.h5"), catch_up("patches.h5"))
+    from classroom import recipes  # loads TensorFlow
 
-
-def _efficientnet(path: Path) -> None:
-    _train("efficientnet_unet", path, sum(profile().transfer_epochs), profile().transfer_steps)
-
-
-def _tuned(path: Path) -> None:
-    _train("unet", path, profile().tuned_epochs, profile().steps)
-
-
-def _train(network: str, path: Path, epochs: int, steps: int) -> None:
-    """Train a network with the default loss, as notebook 03 does."""
-    from segkit import models, pipeline, training
-
-    chosen, tiles_h5, patches_h5 = profile(), catch_up("tiles.h5"), catch_up("patches.h5")
-    with store.opened(tiles_h5) as file:
-        scheme = store.scheme(file)
-    training.setup()
+    epochs, steps = {
+        "unet": (chosen.epochs, chosen.steps),
+        "efficientnet": (sum(chosen.transfer_epochs), chosen.transfer_steps),
+        "tuned": (chosen.tuned_epochs, chosen.steps),
+    }[path.stem]
     print(f"training {path.stem}: {epochs} epochs of {steps} steps, {PATIENCE[chosen.name]}")
-    if network == "unet":
-        model = models.unet(len(scheme), chosen.width)
-    else:
-        model = models.efficientnet_unet(len(scheme), weights=None)
-    train = pipeline.crops(
-        tiles_h5, patches.tiles(patches_h5, "train"), chosen.crop, chosen.batch_size
-    )
-    validation = pipeline.batches(patches_h5, "validation", chosen.batch_size)
-    training.fit(model, train, validation, scheme, path, epochs, steps)
+    getattr(recipes, path.stem)(chosen, *sources, path)
 
 
 MAKERS = {
     "tiles.h5": _tiles,
     "patches.h5": _patches,
-    "models/unet.keras": _unet,
-    "models/efficientnet.keras": _efficientnet,
-    "models/tuned.keras": _tuned,
+    "models/unet.keras": _model,
+    "models/efficientnet.keras": _model,
+    "models/tuned.keras": _model,
 }

@@ -1,4 +1,4 @@
-"""Run the notebooks from tiles to a map: `python -m segkit`, or `make course`."""
+"""Run the notebooks from tiles to a map: `python -m classroom`, or `make course`."""
 
 import argparse
 import base64
@@ -14,7 +14,7 @@ import pandas as pd
 from nbclient import NotebookClient
 from PIL import Image
 
-from segkit import course
+from classroom import course
 from segkit.classes import DUBAI
 from segkit.files import REPOSITORY, shown, whole
 
@@ -175,7 +175,3 @@ def main() -> None:
     for pattern in ("*.h5", "models/*.keras", "models/*.json", "scores.csv", "maps/*", "notebooks"):
         for path in sorted(folder.glob(pattern)):
             print(f"  {shown(path)}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,107 @@
+"""Predictions of a subset against its truth, every pixel counted once.
+
+Taught in notebook 06.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from segkit import metrics, models, patches, store
+
+#: What `evaluate_each` counts by: positions, or one of the arrays of a file of patches.
+UNITS = {"patch": None, "image": "tile", "tile": "tile", "group": "group"}
+
+
+def answers(
+    model,
+    patches_h5: str | Path,
+    subset: str,
+    split: str = "image",
+    batch_size: int = 16,
+    tta: bool = False,
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Predict the patches of a subset, one after the other.
+
+    Args:
+        model: takes (B, S, S, C) of 0–255, returns probabilities.
+        patches_h5, subset, split: see `pipeline.batches`.
+        batch_size: patches predicted at once.
+        tta: average over the eight turns and flips.
+
+    Yields:
+        The patch's position in the file; its mask uint8 (S, S); probabilities float32 (S, S, C);
+        and, bool (S, S), which pixels lie in the tile and came in no patch before.
+    """
+    found, listed = patches.members(patches_h5, subset, split), patches.index(patches_h5)
+    card, tile, counted = store.card(patches_h5), None, None
+    for first in range(0, len(found), batch_size):
+        chosen = found[first : first + batch_size]
+        images, masks = patches.read(patches_h5, chosen)
+        predicted = models.predict(model, card.scaled(images), tta)
+        for i, mask, probabilities in zip(chosen, masks, predicted, strict=True):
+            place = listed.iloc[i]
+            if place["tile"] != tile:  # the patches of a tile lie one after the other
+                tile, counted = place["tile"], np.zeros((place["height"], place["width"]), bool)
+            area = counted[place["row"] :, place["column"] :][: len(mask), : len(mask)]
+            new = np.zeros(mask.shape, bool)
+            new[: area.shape[0], : area.shape[1]] = ~area
+            area[:] = True
+            yield int(i), mask, probabilities, new
+
+
+def evaluate(
+    model,
+    patches_h5: str | Path,
+    subset: str,
+    split: str = "image",
+    batch_size: int = 16,
+    tta: bool = False,
+) -> np.ndarray:
+    """Count every pixel of a subset once, however much its patches overlap.
+
+    Returns:
+        int64 (C, C) confusion matrix, rows = truth, the ignored class's row included;
+        `metrics.scores` and `metrics.summary` leave it out.
+    """
+    each = evaluate_each(model, patches_h5, subset, split, "image", batch_size, tta)
+    return each[1].sum(axis=0)
+
+
+def evaluate_each(
+    model,
+    patches_h5: str | Path,
+    subset: str,
+    split: str = "image",
+    unit: str = "group",
+    batch_size: int = 16,
+    tta: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count as `evaluate` does, but patch by patch, image by image, or group by group.
+
+    Args:
+        unit: "patch", "image" or "group" (of images).
+
+    Returns:
+        The units' names (N,): positions in the file, or ids; and int64 (N, C, C).
+    """
+    if unit not in UNITS:
+        raise ValueError(f"unit={unit!r}: choose patch, image or group")
+    listed, classes = patches.index(patches_h5), len(store.scheme(patches_h5))
+    names = listed.index if UNITS[unit] is None else listed[UNITS[unit]]
+    units, matrices = [], []
+    for i, mask, found, new in answers(model, patches_h5, subset, split, batch_size, tta):
+        units.append(names[i])
+        matrices.append(metrics.confusion(mask[new], found.argmax(axis=-1)[new], classes))
+    return gathered(units, matrices)
+
+
+def gathered(units: list, counts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Add up the counts of each unit; return the units' names and one sum for each."""
+    if not counts:
+        raise ValueError("the subset is empty: the split gave it no patches")
+    names, place = np.unique(units, return_inverse=True)
+    total = np.zeros((len(names), *counts[0].shape), counts[0].dtype)
+    np.add.at(total, place, counts)
+    return names, total

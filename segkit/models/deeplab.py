@@ -1,0 +1,91 @@
+"""DeepLabV3+: a dilated ResNet-50, a pyramid that looks at several distances, a short decoder.
+
+Taught in notebook 08.
+"""
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from segkit.models.encoders import ENCODERS, copied, load_encoder, normalized, weights_file
+from segkit.models.unet import BATCH_NORM_MOMENTUM, probabilities, remembered
+
+#: Filters and dilation rates of DeepLab's pyramid at output stride 16, and its low-level filters.
+ASPP_FILTERS, ASPP_RATES, LOW_LEVEL_FILTERS = 256, (6, 12, 18), 48
+
+
+@remembered
+def deeplabv3plus(
+    classes: int, weights: str | Path | None = "imagenet", channels: int = 3
+) -> keras.Model:
+    """Build DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on Keras' ResNet-50.
+
+    The encoder stops shrinking at 1/16 of the image: the last stage looks farther by dilation
+    instead. The decoder adds the detail of the first stage, at 1/4.
+
+    Args:
+        classes: number of classes.
+        weights: "imagenet" (downloaded once, then kept), the path of Keras' no-top file of
+            ResNet-50, or None for random weights.
+        channels: bands of the image; more than three as in `efficientnet_unet`.
+
+    Returns and raises as `efficientnet_unet`.
+    """
+    row = ENCODERS["resnet50"]
+    path = weights_file(row, weights)
+    inputs = keras.Input((None, None, channels), name="image")
+    low_level, features = dilated_resnet(row.key, channels)(normalized(inputs, row))
+    x = layers.UpSampling2D(4, interpolation="bilinear")(aspp(features))
+    x = layers.Concatenate()([x, convolve(low_level, LOW_LEVEL_FILTERS, 1)])
+    for _ in range(2):
+        x = convolve(x, ASPP_FILTERS, 3)
+    model = keras.Model(inputs, probabilities(x, classes, stride=4), name="deeplabv3plus")
+    if path:
+        load_encoder(model, path)
+    return model
+
+
+def aspp(x):
+    """Look at several distances at once: atrous spatial pyramid pooling, (B, h, w, 256).
+
+    The mean of the whole picture joins after the projection: the same as setting it beside the
+    other branches in every place, without knowing how many places there are.
+    """
+    branches = [convolve(x, ASPP_FILTERS, 1)]
+    branches += [convolve(x, ASPP_FILTERS, 3, rate) for rate in ASPP_RATES]
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    pooled = layers.Conv2D(ASPP_FILTERS, 1, activation="relu")(pooled)
+    pooled = layers.Conv2D(ASPP_FILTERS, 1, use_bias=False)(pooled)
+    x = layers.Conv2D(ASPP_FILTERS, 1, use_bias=False)(layers.Concatenate()(branches))
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(layers.Add()([x, pooled]))
+    return layers.ReLU()(x)
+
+
+def convolve(x, filters: int, size: int, rate: int = 1):
+    """One convolution with batch normalization and ReLU; a 3×3 one first looks at each band alone.
+
+    Splitting a convolution into one over places and one over bands (separable) needs a ninth of the
+    work; with a rate above 1 the places lie apart (atrous).
+    """
+    if size > 1:
+        x = layers.DepthwiseConv2D(size, padding="same", dilation_rate=rate, use_bias=False)(x)
+    x = layers.Conv2D(filters, 1, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
+
+
+def dilated_resnet(name: str, channels: int) -> keras.Model:
+    """Build ResNet-50 (He et al. 2015, arXiv:1512.03385): features at 1/4 and, dilated, at 1/16."""
+    plain = keras.applications.ResNet50(include_top=False, weights=None)
+    image = keras.Input((None, None, channels))
+    dilated = keras.models.clone_model(plain, image, clone_function=_dilated_layer)
+    ends = "conv2_block3_out", "conv5_block3_out"
+    outputs = [dilated.get_layer(end).output for end in ends]
+    return keras.Model(dilated.inputs[0], outputs, name=name)
+
+
+def _dilated_layer(layer: layers.Layer) -> layers.Layer:
+    """Copy a layer of ResNet-50; the last stage is dilated instead of halved."""
+    if layer.name.startswith("conv5") and isinstance(layer, layers.Conv2D):
+        return copied(layer, strides=1, dilation_rate=2 if layer.kernel_size == (3, 3) else 1)
+    return copied(layer)

@@ -1,0 +1,233 @@
+"""Pretrained encoders: one table, one loader of their weights, and the U-Net built on them.
+
+Taught in notebook 04. A further encoder is one row of `ENCODERS`.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from segkit import weights as pretrained
+from segkit.models.unet import BATCH_NORM_MOMENTUM, remembered
+
+#: ImageNet mean and deviation per channel (R, G, B) on a scale of 0–1.
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: What Keras' ResNet-50 takes off each channel (R, G, B), on a scale of 0–255.
+RESNET_MEAN = (123.68, 116.779, 103.939)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A row of the table of encoders.
+
+    Attributes:
+        key: its weights in `weights.SOURCES`; the network inside a model has this name.
+        original: Keras' application with the same weighted layers in the same order.
+        last: its last layer; what follows in the same network is a decoder.
+        mean, deviation: of each channel (R, G, B) on a scale of 0–255, as it has learned on them.
+        unet: builds a network of scores around it, from the row, classes and channels; None where
+            a builder of its own does that.
+        blue_first: whether its weights expect blue, green, red.
+    """
+
+    key: str
+    original: str
+    last: str
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    unet: Callable[["Encoder", int, int], keras.Model] | None = None
+    blue_first: bool = False
+
+
+def segmentation_models():
+    """Import the package segmentation-models on Keras 3."""
+    os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
+    with silence():
+        return importlib.import_module("segmentation_models")
+
+
+@contextlib.contextmanager
+def silence():
+    """Keep the line and the warnings of segmentation-models to ourselves."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _package_unet(row: Encoder, classes: int, channels: int) -> keras.Model:
+    """Build the U-Net of segmentation-models, in layers of Keras' own."""
+    options = {"input_shape": (None, None, channels), "encoder_weights": None}
+    with silence():
+        unet = segmentation_models().Unet
+        network = unet(row.key, classes=classes, activation="linear", **options)
+    network = keras.models.clone_model(network, clone_function=_plain_layer)
+    return keras.Model(network.inputs[0], network.outputs[0], name=row.key)
+
+
+def _plain_layer(layer: layers.Layer) -> layers.Layer:
+    """Copy a layer; those of the efficientnet package become Keras' own, so that a saved model
+    loads with nothing else known."""
+    if type(layer).__name__ == "FixedDropout":
+        return layers.Dropout(layer.rate, noise_shape=(None, 1, 1, 1), name=layer.name)
+    if getattr(getattr(layer, "activation", None), "__name__", "") == "swish":
+        return copied(layer, activation="swish")
+    return copied(layer)
+
+
+def copied(layer: layers.Layer, **options) -> layers.Layer:
+    """Copy a layer with other options; a batch norm settles as fast as those of `unet`."""
+    if isinstance(layer, layers.BatchNormalization):
+        options["momentum"] = BATCH_NORM_MOMENTUM
+    return layer.__class__.from_config({**layer.get_config(), **options})
+
+
+_PACKAGE = {
+    "last": "top_activation",
+    "mean": tuple(255 * mean for mean in IMAGENET_MEAN),
+    "deviation": tuple(255 * deviation for deviation in IMAGENET_DEVIATION),
+    "unet": _package_unet,
+}
+#: The table of encoders. Those with a `unet` are the variants of `efficientnet_unet`.
+ENCODERS = {
+    "b4": Encoder("efficientnetb4", "EfficientNetB4", **_PACKAGE),
+    "b0": Encoder("efficientnetb0", "EfficientNetB0", **_PACKAGE),
+    "resnet50": Encoder(
+        "resnet50", "ResNet50", "conv5_block3_out", RESNET_MEAN, (1.0, 1.0, 1.0), blue_first=True
+    ),
+}
+
+
+@remembered
+def efficientnet_unet(
+    classes: int, weights: str | Path | None = "imagenet", variant: str = "b4", channels: int = 3
+) -> keras.Model:
+    """Build a U-Net on an EfficientNet (Tan and Le 2019, arXiv:1905.11946).
+
+    Args:
+        classes: number of classes.
+        weights: "imagenet" (downloaded once, then kept), the path of a no-top file of Keras or of
+            the efficientnet package, or None for random weights.
+        variant: "b4" or, lighter, "b0": both by segmentation-models.
+        channels: bands of the image. More than three repeat the red, green and blue preprocessing
+            and weights in turn (see `inflate`).
+
+    Returns:
+        A model of images (B, H, W, channels), 0–255 → float32 probabilities (B, H, W, classes);
+        `encoder_layers` lists its encoder.
+
+    Raises:
+        WeightsNotFound: offline with nothing cached; says which file to put where.
+        ValueError: there is no such variant; or the file holds other weights, or is not whole.
+    """
+    choices = [name for name, row in ENCODERS.items() if row.unet]
+    if variant not in choices:
+        raise ValueError(f"variant={variant!r}: choose one of {', '.join(choices)}")
+    row = ENCODERS[variant]
+    path = weights_file(row, weights)
+    inputs = keras.Input((None, None, channels), name="image")
+    x = row.unet(row, classes, channels)(normalized(inputs, row))
+    outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
+    model = keras.Model(inputs, outputs, name="efficientnet_unet")
+    if path:
+        load_encoder(model, path)
+    return model
+
+
+def weights_file(row: Encoder, weights: str | Path | None) -> str | Path | None:
+    """Return the file of an encoder's weights: that of ImageNet, the one given, or none."""
+    return pretrained.imagenet(row.key) if weights == "imagenet" else weights
+
+
+def normalized(image, row: Encoder):
+    """Bring raw pixels, 0–255, of any number of bands to what an encoder has learned on."""
+    bands = np.arange(image.shape[-1]) % 3
+    mean, deviation = np.array(row.mean)[bands], np.array(row.deviation)[bands]
+    return layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())(image)
+
+
+def load_encoder(model: keras.Model, path: str | Path) -> None:
+    """Copy pretrained weights into the encoder of an `efficientnet_unet` or `deeplabv3plus`.
+
+    A no-top file of Keras, one of the efficientnet package and the encoder have the same weighted
+    layers in the same order; Keras' EfficientNets have one more at the front, a Normalization,
+    which the model's own rescaling replaces.
+
+    Raises:
+        ValueError: the file holds other weights, or is not whole.
+    """
+    row = _encoder(model)[1]
+    taken = [layer for layer in encoder_layers(model) if layer.weights]
+    given = _arrays(path, row)
+    given = given[1:] if len(given) == len(taken) + 1 else given
+    if given and given[0][0].ndim == 4:
+        kernel = given[0][0][:, :, :: -1 if row.blue_first else 1]
+        given[0][0] = inflate(kernel, model.input_shape[-1])
+    if [[x.shape for x in arrays] for arrays in given] != [
+        [tuple(w.shape) for w in layer.weights] for layer in taken
+    ]:
+        raise ValueError(f"{path} does not hold the weights of {row.key}")
+    for layer, arrays in zip(taken, given, strict=True):
+        layer.set_weights(arrays)
+
+
+def _arrays(path: str | Path, row: Encoder) -> list[list[np.ndarray]]:
+    """Return the arrays of a file of weights, layer by layer."""
+    if not str(path).endswith(".weights.h5"):
+        return pretrained.read(path)
+    original = getattr(keras.applications, row.original)(include_top=False, weights=None)
+    original.load_weights(path)  # the layout of Keras 3 knows no order of layers
+    return [layer.get_weights() for layer in original.layers if layer.weights]
+
+
+def inflate(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Widen a convolution kernel of three bands to any number of bands.
+
+    The red, green and blue weights are repeated in turn, and scaled by 3 / channels (as timm does):
+    where channels is a multiple of three, an image whose bands are all alike gives the same answer
+    as before.
+
+    Args:
+        kernel: (rows, columns, 3, filters).
+        channels: bands of the new kernel.
+    """
+    bands = np.arange(channels) % kernel.shape[2]
+    return kernel[:, :, bands] * (kernel.shape[2] / channels)
+
+
+def encoder_layers(model: keras.Model) -> list[layers.Layer]:
+    """Return the layers of a model that belong to its pretrained encoder, in order."""
+    network, row = _encoder(model)
+    names = [layer.name for layer in network.layers]
+    return network.layers[: names.index(row.last) + 1]
+
+
+def freeze(model: keras.Model) -> None:
+    """Hold the encoder still; its batch norms then use what they know, not the batch at hand."""
+    for layer in encoder_layers(model):
+        layer.trainable = False
+
+
+def unfreeze(model: keras.Model) -> None:
+    """Let the encoder learn. Compile again after `freeze` or `unfreeze`."""
+    for layer in encoder_layers(model):
+        layer.trainable = True
+
+
+def _encoder(model: keras.Model) -> tuple[keras.Model, Encoder]:
+    """Return the network inside a model that holds its encoder, and its row of the table."""
+    rows = {row.key: row for row in ENCODERS.values()}
+    for layer in model.layers:
+        if layer.name in rows:
+            return layer, rows[layer.name]
+    raise ValueError(
+        f"{model.name} has no pretrained encoder: build it by efficientnet_unet or deeplabv3plus"
+    )

@@ -1,0 +1,103 @@
+"""Models on disk: a `.keras` file and, beside it, all that is needed to use it.
+
+The record lies in the `.keras` file itself as well, so that the two can never disagree: a killed
+process leaves the old model or the new one, each with its own record.
+"""
+
+import importlib.metadata
+import json
+import platform
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+
+from segkit import __version__
+from segkit.classes import ClassScheme
+from segkit.datasets import Card
+from segkit.files import shown, whole
+
+#: The record's name inside a `.keras` file, which is a zip archive.
+RECORD = "segkit.json"
+
+
+def save(
+    model: keras.Model, path: str | Path, scheme: ClassScheme, card: Card | None = None, **record
+) -> Path:
+    """Save a model and, beside it, all that is needed to use it with nothing else known.
+
+    Args:
+        model: any functional Keras model.
+        path: a `.keras` file; `.json` beside it holds the record, for people and other programs.
+        scheme: the classes that it learned.
+        card: of the data that it learned from.
+        record: whatever else should be said, as JSON.
+
+    Returns:
+        `path`.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"{path.name}: a model's file ends in .keras")
+    record = {
+        "scheme": scheme.to_dict(),
+        "card": json.loads(card.to_json()) if card else None,
+        "options": dict(getattr(model, "options", {})),
+        "parameters": model.count_params(),
+        **record,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "with": {
+            "segkit": __version__,
+            "keras": keras.__version__,
+            keras.backend.backend(): importlib.metadata.version(keras.backend.backend()),
+            "python": platform.python_version(),
+        },
+    }
+    text, note = json.dumps(record, indent=1), path.with_suffix(".json")
+    with whole(path) as part:
+        keras.Model(model.inputs, model.outputs, name=model.name).save(part)  # no optimizer
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(RECORD, text)
+        note.unlink(missing_ok=True)  # never the old one beside the new model
+    with whole(note) as part:
+        part.write_text(text, encoding="utf-8")
+    _tell(model, record)
+    return path
+
+
+def load(path: str | Path) -> keras.Model:
+    """Load a model that `save` wrote; `.scheme`, `.card` (or None) and `.record` come with it.
+
+    Raises:
+        FileNotFoundError: there is no such model, or it has no record.
+        ValueError: the file is broken.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{shown(path)} does not exist: train the model first")
+    record = read_record(path)
+    model = keras.models.load_model(path, compile=False)
+    _tell(model, record)
+    return model
+
+
+def read_record(path: str | Path) -> dict:
+    """Return what was recorded of a model, without loading it; raises as `load` does."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if RECORD in archive.namelist():
+                return json.loads(archive.read(RECORD))
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{shown(path)} is no whole model: train or copy it again") from error
+    note = path.with_suffix(".json")
+    if not note.exists():
+        raise FileNotFoundError(f"{shown(note)} does not exist: train the model first")
+    return json.loads(note.read_text(encoding="utf-8"))
+
+
+def _tell(model: keras.Model, record: dict) -> None:
+    card = record.get("card")
+    model.scheme, model.record = ClassScheme(**record["scheme"]), record
+    model.card = Card.from_json(json.dumps(card)) if card else None

@@ -1,0 +1,186 @@
+"""Class maps and other rasters on disk: no-data, bands, pixel size, read, write, warp.
+
+Taught in notebook 07.
+"""
+
+import contextlib
+import json
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from pyproj import Geod, Transformer
+from rasterio import windows
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+
+from segkit.classes import ClassScheme
+from segkit.files import whole
+
+#: In a map, the value of pixels that the scene has no data for.
+NODATA = 255
+#: Pixels on a side of the squares that a map is stored in.
+BLOCK = 256
+#: The longer side of a picture that is read from a raster, in pixels.
+LONGEST_SIDE = 1500
+#: The ellipsoid that lengths and areas are measured on.
+EARTH = Geod(ellps="WGS84")
+
+
+def opened(path: str | Path, mode: str = "r", **profile):
+    """Open a raster as `rasterio.open` does; one without a place is fine."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path, mode, **profile)
+
+
+def band_names(raster) -> tuple[str, ...]:
+    """Return the names of an opened raster's bands: stated, or red, green, blue, or "band 1" …"""
+    colors = [color.name for color in raster.colorinterp]
+    known = [c if c in ("red", "green", "blue") else None for c in colors]
+    stated = [text.strip().lower() if text else None for text in raster.descriptions]
+    return tuple(
+        s or k or f"band {i}" for i, (s, k) in enumerate(zip(stated, known, strict=True), 1)
+    )
+
+
+def pixel_size(raster) -> float | None:
+    """Return the meters that a pixel in the middle of an opened raster is wide on the ground.
+
+    None without a CRS, and where it says nothing of the ground: a drawing's own, a place off Earth.
+    """
+    if raster.crs is None or not (raster.crs.is_projected or raster.crs.is_geographic):
+        return None
+    row, column = raster.height // 2, raster.width // 2
+    ends = [raster.xy(row, column + step, offset="ul") for step in (0, 1)]
+    to_degrees = Transformer.from_crs(raster.crs, "EPSG:4326", always_xy=True)
+    west, east = (to_degrees.transform(*end) for end in ends)
+    meters = EARTH.inv(*west, *east)[2]
+    return round(meters, 4) if math.isfinite(meters) else None
+
+
+def scheme_of(map_tif: str | Path) -> ClassScheme | None:
+    """Return the class scheme that a map carries, or None."""
+    with opened(map_tif) as raster:
+        stored = raster.tags().get("scheme")
+    return ClassScheme(**json.loads(stored)) if stored else None
+
+
+def read(raster, window=None) -> tuple[np.ndarray, np.ndarray]:
+    """Read a class map, or a window of it, from an opened raster.
+
+    Returns:
+        Class indices uint8 (H, W), and where they are known, bool (H, W).
+
+    Raises:
+        ValueError: pixels of another type.
+    """
+    if raster.dtypes[0] != "uint8":
+        raise ValueError(f"{raster.name}: pixels are {raster.dtypes[0]}; a class map is uint8")
+    return raster.read(1, window=window), raster.read_masks(1, window=window) > 0
+
+
+def write(indices: np.ndarray, like: str | Path, target: str | Path) -> Path:
+    """Write a class map that lies where another one lies, with its classes and colors.
+
+    Args:
+        indices: uint8 (H, W) class indices, 255 where there is no data.
+        like: a class map of the same height and width.
+        target: a cloud-optimized GeoTIFF.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ValueError: another height or width, or not uint8.
+    """
+    with opened(like) as raster:
+        if indices.shape != raster.shape or indices.dtype != np.uint8:
+            raise ValueError(
+                f"{indices.dtype} {indices.shape}, but {like} is uint8 {raster.shape}: a map of "
+                "another size needs its own transform"
+            )
+        with MemoryFile() as memory, whole(target) as part:
+            with created(memory.name, raster) as written:
+                written.write(indices, 1)
+                written.update_tags(**raster.tags())
+                with contextlib.suppress(ValueError):  # a map without colors of its own
+                    written.write_colormap(1, raster.colormap(1))
+            cloud_optimized(memory.name, part)
+    return Path(target)
+
+
+def created(path: str | Path, like, **profile):
+    """Open a new plain GeoTIFF of uint8 that lies where an opened raster lies."""
+    place = {key: like.profile[key] for key in ("width", "height", "crs", "transform")}
+    how = {"driver": "GTiff", "dtype": "uint8", "nodata": NODATA, "count": 1}
+    return opened(path, "w", **how | place | profile)
+
+
+def cloud_optimized(plain: str | Path, target: str | Path) -> None:
+    """Copy a class map as a cloud-optimized GeoTIFF: tiled, compressed, with overviews."""
+    how = {"compress": "deflate", "blocksize": BLOCK, "overview_resampling": "nearest"}
+    rasterio.shutil.copy(plain, target, driver="COG", bigtiff="IF_SAFER", **how)
+
+
+def warped(
+    path: str | Path,
+    crs,
+    bounds: tuple[float, float, float, float] | None = None,
+    resampling: Resampling = Resampling.bilinear,
+) -> tuple[np.ndarray, tuple[float, float, float, float]] | None:
+    """Read a raster as a picture in another CRS, its longer side at most `LONGEST_SIDE` pixels.
+
+    Args:
+        path: a raster with a CRS; one band, or three and more (red, green, blue first).
+        crs: of the picture.
+        bounds: west, south, east, north in `crs` of the part to read; all of it by default.
+        resampling: nearest for classes.
+
+    Returns:
+        uint8 (H, W, 1) with 255 where there is no data, or (H, W, 4) with alpha; and its west,
+        south, east, north. None where the raster lies outside the bounds.
+    """
+    with rasterio.open(path) as raster:
+        if raster.crs is None:
+            raise ValueError(f"{path} has no CRS: nobody knows where on a map it lies")
+        colored, alpha = raster.count >= 3, ColorInterp.alpha in raster.colorinterp
+        how = {"add_alpha": colored and not alpha}
+        how |= {} if colored else {"nodata": raster.nodata if raster.nodata is not None else NODATA}
+        with WarpedVRT(raster, crs=crs, resampling=resampling, **how) as turned:
+            everything = windows.Window(0, 0, turned.width, turned.height)
+            part = windows.from_bounds(*(bounds or turned.bounds), turned.transform)
+            if not windows.intersect(part, everything):
+                return None
+            part = _whole_pixels(part.intersection(everything)).intersection(everything)
+            shrink = min(1, LONGEST_SIDE / max(part.height, part.width))
+            size = [max(1, round(length * shrink)) for length in (part.height, part.width)]
+            last = turned.colorinterp.index(ColorInterp.alpha) + 1 if colored else None
+            bands = [1, 2, 3, last] if colored else [1]
+            pixels = turned.read(
+                bands, window=part, out_shape=(len(bands), *size), resampling=resampling
+            )
+            return np.moveaxis(_bytes(pixels), 0, -1), turned.window_bounds(part)
+
+
+def _whole_pixels(area: windows.Window) -> windows.Window:
+    """Return the smallest window of whole pixels that holds another one."""
+    (top, bottom), (left, right) = area.toranges()
+    top, left, bottom, right = (math.floor(v) for v in (top, left, -bottom, -right))
+    return windows.Window(left, top, -right - left, -bottom - top)
+
+
+def _bytes(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels (bands, H, W) as uint8; other types are stretched from 2 to 98 percent."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    low, high = np.nanpercentile(pixels[:3], (2, 98))
+    stretched = np.nan_to_num((pixels - low) * (255 / max(high - low, 1e-12))).clip(0, 255)
+    if len(pixels) == 4:
+        stretched[3] = 255 * (pixels[3] > 0)
+    return stretched.astype(np.uint8)

@@ -1,0 +1,319 @@
+"""The course's own: profile, data set, and catching up on what is missing, stale or broken."""
+
+import dataclasses
+import json
+import os
+import zipfile
+
+import helpers
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from classroom import course
+from segkit import datasets, patches, store
+from segkit.classes import DUBAI
+
+MODEL = "models/unet.keras"
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch, tmp_path):
+    """A work folder of its own; no GPU is looked for."""
+    for name in ("SEGKIT_PROFILE", "SEGKIT_DATASET", "SEGKIT_SCENE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path / "work"))
+    monkeypatch.setattr(course, "_gpu", lambda: False)
+
+
+def city(folder, seed: int = 0):
+    """Write a data set of three images with the city's classes into a folder; return it."""
+    rng = np.random.default_rng(seed)
+    colors = np.array(DUBAI.colors, np.uint8)
+    for name in ("north", "middle", "south"):
+        image = rng.integers(0, 256, (300, 280, 3), np.uint8)
+        helpers.write_pair(folder, name, image, colors[rng.integers(0, 5, (300, 280))])
+    rows = [f"{n},{r},{g},{b}" for n, (r, g, b) in zip(DUBAI.names, colors, strict=True)]
+    (folder / "classes.csv").write_text("\n".join(["name,r,g,b", *rows]))
+    return folder
+
+
+@pytest.fixture
+def chosen(tmp_path, monkeypatch):
+    """A data set that the course uses, in the profile "smoke"."""
+    folder = city(tmp_path / "a" / "city")
+    monkeypatch.setenv("SEGKIT_DATASET", str(folder))
+    monkeypatch.setenv("SEGKIT_PROFILE", "smoke")
+    return folder
+
+
+def fake(path):
+    """Write what looks like a trained model."""
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}" * 1000)
+    card = json.loads(store.card(course.catch_up("tiles.h5")).to_json())
+    note = {"profile": course.profile().name, "card": card}
+    path.with_suffix(".json").write_text(json.dumps(note))
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setitem(course.MAKERS, MODEL, fake)
+
+
+def reasons(capsys) -> list[str]:
+    """Return what was said since, up to the colon."""
+    return [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_profile_can_be_stated(monkeypatch):
+    monkeypatch.setenv("SEGKIT_PROFILE", "full")
+    assert course.profile().name == "full"
+    monkeypatch.setenv("SEGKIT_PROFILE", "fast")
+    with pytest.raises(ValueError, match="quick, full or smoke"):
+        course.profile()
+
+
+def test_an_empty_variable_means_unset(monkeypatch):
+    monkeypatch.setenv("SEGKIT_PROFILE", "")
+    monkeypatch.setenv("SEGKIT_DATASET", "")
+    assert course.profile().name == "quick"
+    assert course.dataset_name() == "sample" and course.workspace().name == "sample"
+
+
+def test_the_check_says_how_many_bands_there_are(tmp_path, monkeypatch):
+    folder = city(tmp_path / "four")
+    place = {"crs": "EPSG:32640", "transform": from_origin(326_000, 2_790_000, 10, 10)}
+    for path in (folder / "images").glob("*.png"):
+        path.unlink()
+        with rasterio.open(
+            path.with_suffix(".tif"), "w", "GTiff", 280, 300, 4, dtype="uint16", **place
+        ) as file:
+            file.write(np.ones((4, 300, 280), np.uint16))
+    monkeypatch.setenv("SEGKIT_DATASET", str(folder))
+    row = course.check().loc["data set four"]
+    assert row.tolist() == ["3 tiles, 4 bands of uint16", ""]
+    monkeypatch.setenv("SEGKIT_DATASET", str(tmp_path / "nowhere"))
+    row = course.check().loc["data set nowhere"]
+    assert row["found"] == "not found" and "no data set" in row["next step"]
+
+
+def test_what_is_there_and_fresh_is_left_alone(chosen, no_training, capsys):
+    made = [course.catch_up(artifact) for artifact in ("tiles.h5", "patches.h5", MODEL)]
+    assert [path.relative_to(course.workspace()).as_posix() for path in made][2] == MODEL
+    told = [f"{name} is not there yet" for name in ("tiles.h5", "patches.h5", MODEL)]
+    assert reasons(capsys) == told
+    times = [path.stat().st_mtime_ns for path in made]
+    for artifact in ("tiles.h5", "patches.h5", MODEL):
+        course.catch_up(artifact)
+    assert [path.stat().st_mtime_ns for path in made] == times and not reasons(capsys)
+    with pytest.raises(ValueError, match="catch_up makes tiles.h5, patches.h5, models/unet"):
+        course.catch_up("model.keras")
+
+
+def test_two_data_sets_of_one_name_do_not_share(chosen, no_training, tmp_path, monkeypatch, capsys):
+    course.catch_up("patches.h5")
+    tiles_h5, before = course.catch_up(MODEL).parents[1] / "tiles.h5", reasons(capsys)
+    assert len(before) == 3
+    first = store.read(tiles_h5, "north")[0]
+    monkeypatch.setenv("SEGKIT_DATASET", str(city(tmp_path / "b" / "city", seed=1)))
+    assert course.catch_up(MODEL).parents[1] / "tiles.h5" == tiles_h5
+    course.catch_up("patches.h5")
+    told = ["tiles.h5 was made of other files", f"{MODEL} was trained on other tiles"]
+    assert reasons(capsys) == [*told, "patches.h5 was cut from other tiles"]
+    assert not np.array_equal(store.read(tiles_h5, "north")[0], first)
+
+
+def test_a_changed_mask_is_seen_and_a_moved_folder_is_no_other_data(
+    chosen, no_training, tmp_path, monkeypatch, capsys
+):
+    course.catch_up(MODEL)
+    reasons(capsys)
+    moved = chosen.rename(tmp_path / "city")
+    monkeypatch.setenv("SEGKIT_DATASET", str(moved))
+    course.catch_up(MODEL)  # other files, the same pixels: tiles are read anew, no model is trained
+    assert reasons(capsys) == ["tiles.h5 was made of other files"]
+    mask = np.full((300, 280, 3), DUBAI.colors[0], np.uint8)
+    helpers.write_pair(moved, "south", np.zeros_like(mask), mask)
+    course.catch_up(MODEL)
+    assert reasons(capsys)[1:] == [f"{MODEL} was trained on other tiles"]
+
+
+def test_patches_that_were_cut_and_not_split_are_split(chosen, capsys):
+    cut = patches.cut(course.catch_up("tiles.h5"), course.workspace() / "patches.h5", size=32)
+    assert patches.splits(cut) == []
+    assert course.catch_up("patches.h5") == cut
+    assert patches.splits(cut) == ["image"] and len(patches.members(cut, "test"))
+    assert reasons(capsys)[1:] == ["patches.h5 is not split by image yet"]
+
+
+BREAKS = {
+    "half": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("<html>not found</html>"),
+}
+
+
+@pytest.mark.parametrize("fault", BREAKS)
+@pytest.mark.parametrize("artifact", ["tiles.h5", "patches.h5", MODEL])
+def test_a_broken_file_is_made_anew(chosen, no_training, capsys, artifact, fault):
+    course.catch_up("tiles.h5")
+    path = course.catch_up(artifact)
+    reasons(capsys)
+    BREAKS[fault](path)
+    assert course.catch_up(artifact) == path
+    assert [line.split(",")[0] for line in reasons(capsys)] == [f"{artifact} is broken"]
+    assert zipfile.is_zipfile(path) or store.card(path)
+
+
+STALE = {
+    "has no record": lambda note: note.unlink(),
+    "was trained under profile quick, not smoke": lambda note: rewrite(note, profile="quick"),
+    "was trained under profile (not recorded), not smoke": lambda note: rewrite(note, profile=None),
+    "was trained on other tiles": lambda note: rewrite(note, card={"fingerprint": "0"}),
+    "is broken, or of an older version": lambda note: rewrite(note, card=None),
+    "is broken, or of an older version ": lambda note: note.write_text('{"profile": "smo'),
+}
+
+
+def rewrite(note, **changed):
+    note.write_text(json.dumps({**json.loads(note.read_text()), **changed}))
+
+
+@pytest.mark.parametrize("reason", STALE)
+def test_a_stale_model_is_trained_anew(chosen, no_training, capsys, reason):
+    note = course.catch_up(MODEL).with_suffix(".json")
+    before = note.read_text()
+    reasons(capsys)
+    STALE[reason](note)
+    course.catch_up(MODEL)
+    assert reasons(capsys) == [f"{MODEL} {reason.strip()}"] and note.read_text() == before
+
+
+def test_known_data_that_was_moved_away_is_not_missed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGKIT_DATA", str(helpers.dubai_tree(tmp_path, tiles=1)))
+    monkeypatch.setenv("SEGKIT_DATASET", "dubai")
+    made = course.catch_up("tiles.h5")
+    monkeypatch.setenv("SEGKIT_DATA", str(tmp_path / "gone"))
+    assert course.catch_up("tiles.h5") == made and len(reasons(capsys)) == 1
+    monkeypatch.setenv("SEGKIT_DATASET", "elsewhere/dubai")  # another one of that name
+    with pytest.raises(datasets.DatasetNotFound):
+        course.catch_up("tiles.h5")
+
+
+CATCH_UP = """
+import sys, time
+from classroom import course
+from segkit import store
+if sys.argv[2] == "slow":
+    read = store.build
+    store.build = lambda *given: (print("begun", flush=True), time.sleep(2), read(*given))
+course.catch_up(sys.argv[1])
+print(sorted({"tensorflow", "keras"} & set(sys.modules)))
+"""
+
+
+def test_a_second_process_waits_and_then_finds_it(chosen):
+    first = helpers.python(CATCH_UP, "tiles.h5", "slow")
+    assert [first.stdout.readline().split()[-1] for _ in range(2)] == ["how)", "begun"]
+    second = helpers.python(CATCH_UP, "tiles.h5", "")
+    told = [one.communicate()[0].splitlines() for one in (first, second)]
+    assert told[0] == ["[]"]
+    assert "waiting" in told[1][0] and told[1][1:] == ["[]"]  # and nothing was made
+
+
+def test_a_model_is_looked_at_without_tensorflow(chosen, no_training):
+    course.catch_up(MODEL)
+    assert helpers.python(CATCH_UP, MODEL, "").communicate()[0] == "[]\n"
+
+
+TINY = dataclasses.replace(course.SMOKE, width=2, crop=32, batch_size=2, steps=2, tuned_epochs=2)
+
+
+@pytest.mark.parametrize("name", ["unet", "tuned"])
+def test_a_recipe_trains_alike_in_notebook_and_catch_up(name, chosen, monkeypatch, capsys):
+    from classroom import recipes
+    from segkit import training
+
+    monkeypatch.setattr(course, "profile", lambda: TINY)
+    sources = course.catch_up("tiles.h5"), course.catch_up("patches.h5")
+    path = course.catch_up(f"models/{name}.keras")
+    trained = training.load(path)
+    again, history = getattr(recipes, name)(TINY, *sources, path.with_name("again.keras"))
+    for one, other in zip(trained.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(history) == (2 if name == "tuned" else 1) and np.isfinite(history["loss"]).all()
+    assert trained.record["profile"] == "smoke" and trained.card == store.card(sources[0])
+    capsys.readouterr()
+    assert course.catch_up(f"models/{name}.keras") == path and not reasons(capsys)
+
+
+def test_an_interrupted_recipe_goes_on(chosen):
+    import keras
+
+    from classroom import recipes
+
+    class PowerCut(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    sources = course.catch_up("tiles.h5"), course.catch_up("patches.h5")
+    path = course.workspace() / "models" / "tuned.keras"
+    with pytest.raises(KeyboardInterrupt):
+        recipes.tuned(TINY, *sources, path, callbacks=[PowerCut()])
+    assert not path.exists()
+    history = recipes.tuned(TINY, *sources, path, resume=True)[1]
+    assert len(history) == 2 and path.exists()
+
+
+def test_a_training_that_catches_up_says_how_long_it_takes(chosen, monkeypatch, capsys):
+    from segkit import training
+
+    monkeypatch.setenv("SEGKIT_PROFILE", "quick")
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
+    course.catch_up(MODEL)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [MODEL, "tiles.h5", "patches.h5", "training"]
+    assert lines[-1] == "training unet: 3 epochs of 60 steps, some minutes on a CPU"
+
+
+def test_the_pretrained_network_is_warmed_up_and_fine_tuned(chosen, monkeypatch, capsys):
+    from segkit import models, training, weights
+
+    did = []
+
+    def fit(model, train, validation, scheme, path, epochs, steps, record, learning_rate=1e-3):
+        shape = tuple(train.element_spec[0].shape)
+        did.append((path.name, epochs, steps, learning_rate, record, shape))
+
+    def missing(encoder):
+        raise weights.WeightsNotFound(encoder)
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(weights, "imagenet", missing)
+    built = lambda classes, file, channels: did.append((classes, file, channels))  # noqa: E731
+    monkeypatch.setattr(models, "efficientnet_unet", built)
+    monkeypatch.setattr(models, "freeze", lambda model: did.append("freeze"))
+    monkeypatch.setattr(models, "unfreeze", lambda model: did.append("unfreeze"))
+    course.catch_up("models/efficientnet.keras")
+    told, shape = {"profile": "smoke"}, (4, 128, 128, 3)
+    assert did == [
+        (6, None, 3),
+        "freeze",
+        ("warm_up.keras", 1, 2, 1e-3, told, shape),
+        "unfreeze",
+        ("efficientnet.keras", 1, 2, 5e-4, told, shape),
+    ]
+    assert "encoder: random" in capsys.readouterr().out
+
+
+def test_the_loss_for_rare_classes_weighs_what_the_training_tiles_hold(chosen):
+    from classroom import recipes
+
+    tiles_h5 = course.catch_up("tiles.h5")
+    masks = [store.read(tiles_h5, name)[1] for name in ("north", "south")]
+    expected = np.bincount(np.ravel(masks), minlength=6)
+    np.testing.assert_array_equal(recipes.pixel_counts(tiles_h5, ["north", "south"]), expected)
