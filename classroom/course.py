@@ -16,6 +16,8 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import rasterio
+from rasterio.windows import Window
 
 import cityscape
 from segkit import datasets, files, patches, store
@@ -26,6 +28,8 @@ PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
 #: The split that the notebooks train and test on.
 SPLIT = "image"
+#: What Linux, WSL included, calls the devices that TensorFlow can use.
+GPU_DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
 #: How long a training that catches up takes, for each profile.
 PATIENCE = {
     "smoke": "seconds, for a network that has learned next to nothing",
@@ -50,6 +54,8 @@ class Profile:
         transfer_epochs: of notebook 04, (with a frozen encoder, with all layers).
         transfer_steps: batches in an epoch of notebook 04.
         minutes: of each training in notebook 08.
+        encoder: variant of the pretrained network in notebooks 04 and 08.
+        scene: pixels of the embedded city's scene, both ways.
     """
 
     name: str
@@ -62,9 +68,11 @@ class Profile:
     transfer_epochs: tuple[int, int]
     transfer_steps: int
     minutes: float
+    encoder: str = "b4"
+    scene: int = 2048
 
 
-SMOKE = Profile("smoke", 8, 128, 4, 20, 1, 3, (1, 1), 2, 0.05)
+SMOKE = Profile("smoke", 8, 128, 4, 20, 1, 3, (1, 1), 2, 0.05, "b0", 1024)
 QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6, 0.3)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10)
 
@@ -81,6 +89,9 @@ def profile() -> Profile:
 
 
 def _gpu() -> bool:
+    """Return whether TensorFlow sees a GPU; it is not loaded where Linux has no such device."""
+    if sys.platform == "linux" and not any(map(list, map(Path("/dev").glob, GPU_DEVICES))):
+        return False
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
@@ -115,7 +126,7 @@ def scene() -> Path:
     stated = os.environ.get("SEGKIT_SCENE")
     if stated:
         return REPOSITORY / Path(stated).expanduser()
-    return _city() / "scene" / "scene.tif"
+    return _city_scene("scene") / "scene.tif"
 
 
 def scene_truth(scheme: ClassScheme) -> Path | None:
@@ -129,18 +140,31 @@ def scene_truth(scheme: ClassScheme) -> Path | None:
         classes than the city.
     """
     known = not os.environ.get("SEGKIT_SCENE") and scheme.names == DUBAI.names
-    return _city() / "scene" / "scene_mask.tif" if known else None
+    return _city_scene("scene") / "scene_mask.tif" if known else None
 
 
 def later_scene() -> Path | None:
     """Return the embedded city's scene years later, its truth beside it; None for your own."""
     if os.environ.get("SEGKIT_SCENE"):
         return None
-    return cityscape.write_scene(_city() / "scene_later", cityscape.LATER_CITY) / "scene.tif"
+    return _city_scene("scene_later") / "scene.tif"
 
 
-def _city() -> Path:
-    return datasets.find("sample").tiles[0].image.parents[3]
+def _city_scene(name: str) -> Path:
+    """Return the folder of a scene and its mask, as large as the profile says."""
+    folder, side = datasets.find("sample").tiles[0].image.parents[3] / name, profile().scene
+    if name == "scene_later":
+        cityscape.write_scene(folder, cityscape.LATER_CITY)
+    small = folder.with_name(f"{name}_{side}")
+    for kind in ("scene.tif", "scene_mask.tif"):
+        with rasterio.open(folder / kind) as whole:
+            if side >= whole.width:
+                return folder
+            how, target = whole.profile | {"width": side, "height": side}, small / kind
+            if not target.exists():
+                with files.whole(target) as part, rasterio.open(part, "w", **how) as cut:
+                    cut.write(whole.read(window=Window(0, 0, side, side)))
+    return small
 
 
 def check() -> pd.DataFrame:

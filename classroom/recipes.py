@@ -38,10 +38,10 @@ def unet(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more)
     return model, history
 
 
-def encoder_file() -> Path | None:
+def encoder_file(variant: str) -> Path | None:
     """Return the encoder's ImageNet weights, or None, saying so, where they cannot be had."""
     try:
-        found = weights.imagenet("efficientnetb4")
+        found = weights.imagenet(f"efficientnet{variant}")
     except weights.WeightsNotFound:
         print("encoder: random, for there are no ImageNet weights here")
         return None
@@ -84,8 +84,9 @@ def efficientnet(
         The model, and the history of each phase.
     """
     training.setup(seed=0)
-    card = store.card(tiles_h5)
-    model = models.efficientnet_unet(len(card.scheme), encoder_file(), channels=len(card.bands))
+    card, variant = store.card(tiles_h5), profile.encoder
+    how = {"weights": encoder_file(variant), "variant": variant, "channels": len(card.bands)}
+    model = models.efficientnet_unet(len(card.scheme), **how)
     first = warm_up(model, profile, tiles_h5, patches_h5, path.with_name("warm_up.keras"))
     second = fine_tune(model, profile, tiles_h5, patches_h5, path)
     return model, first, second

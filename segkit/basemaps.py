@@ -4,9 +4,9 @@ Taught in notebook 07.
 """
 
 import os
-import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import contextily
@@ -62,7 +62,7 @@ def add_basemap(ax, crs, source=None) -> str:
             raise ValueError(f"{source} lies elsewhere than what the axes show")
         return str(source)
     try:  # first into the cache, within seconds; from there it is drawn
-        _fetch(*_bounds(ax.axis(), crs), source)
+        _fetch(_bounds(ax.axis(), crs), source)
         contextily.add_basemap(ax, source=source, crs=crs, timeout=TIMEOUT_S, zorder=-1)
         return str(getattr(source, "name", source))
     except BasemapNotFound:
@@ -119,16 +119,12 @@ def scene_from_basemap(
     degrees = _look_up(place) if isinstance(place, str) else place
     count = contextily.howmany(*degrees, zoom, verbose=False, ll=True)
     if count > MOST_TILES:
-        raise ValueError(
-            f"{count} tiles at zoom {zoom}, more than {MOST_TILES}: choose a smaller zoom or bounds"
-        )
+        raise ValueError(f"{count} tiles, more than {MOST_TILES}: choose a smaller zoom or bounds")
     to_meters = Transformer.from_crs("EPSG:4326", WEB_MERCATOR, always_xy=True)
-    west, south, east, north = to_meters.transform_bounds(*degrees)
-    seconds = DEADLINE_S + MORE_S_PER_TILE * count
-    image, extent = _fetch(west, south, east, north, source, zoom, seconds)
-    left, right, bottom, top = extent
+    bounds, seconds = to_meters.transform_bounds(*degrees), DEADLINE_S + MORE_S_PER_TILE * count
+    image, (left, right, bottom, top) = _fetch(bounds, source, zoom, seconds)
     grid = from_bounds(left, bottom, right, top, image.shape[1], image.shape[0])
-    window = windows.from_bounds(west, south, east, north, grid).round_offsets().round_lengths()
+    window = windows.from_bounds(*bounds, grid).round_offsets().round_lengths()
     pixels = np.moveaxis(image[window.toslices()][..., :3], -1, 0)
     profile = {"count": 3, "height": pixels.shape[1], "width": pixels.shape[2], "dtype": "uint8"}
     profile |= {"crs": WEB_MERCATOR, "transform": windows.transform(window, grid)}
@@ -155,15 +151,13 @@ def _look_up(name: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-def _fetch(
-    west, south, east, north, source, zoom="auto", seconds=DEADLINE_S
-) -> tuple[np.ndarray, tuple]:
+def _fetch(bounds, source, zoom="auto", seconds=DEADLINE_S) -> tuple[np.ndarray, tuple]:
     """Return a picture uint8 (H, W, 4) and its left, right, bottom, top in Web Mercator."""
     tiles = cache_root() / "tiles"
     tiles.mkdir(parents=True, exist_ok=True)
     contextily.set_cache_dir(str(tiles))
     how = {"zoom": zoom, "source": source, "timeout": TIMEOUT_S}
-    return _within(seconds, _twice, contextily.bounds2img, *(west, south, east, north), **how)
+    return _within(seconds, _twice, contextily.bounds2img, *bounds, **how)
 
 
 def _twice(call: Callable, *args, **options):
@@ -176,23 +170,17 @@ def _twice(call: Callable, *args, **options):
 
 def _within(seconds: float, call: Callable, *args, **options):
     """Call something that may never answer; no answer, or a broken one, is BasemapNotFound."""
-    answer = queue.Queue()
+    answer = Future()
 
     def work() -> None:
         try:
-            answer.put((call(*args, **options), None))
+            answer.set_result(call(*args, **options))
         except Exception as error:  # raised again by the caller's thread
-            answer.put((None, error))
+            answer.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
     try:
-        found, error = answer.get(timeout=seconds)
-    except queue.Empty:
-        found, error = None, TimeoutError(f"no answer within {seconds:.0f} s")
-    if isinstance(error, OSError | GeopyError):
-        raise BasemapNotFound(
-            f"the provider gave no map ({error}): try again online, or name a raster of your own"
-        ) from error
-    if error is not None:
-        raise error
-    return found
+        return answer.result(seconds)
+    except (OSError, GeopyError) as error:  # a TimeoutError is an OSError, too
+        what = f"the provider gave no map ({error or 'no answer in time'})"
+        raise BasemapNotFound(f"{what}: try again online, or name a raster of your own") from error

@@ -87,11 +87,10 @@ class ClassScheme:
         if unknown == "ignore" and self.ignore_index is None:
             raise ValueError(f"the scheme {self.name!r} has no ignored class: set ignore_index")
         codes = _code(rgb_mask)
-        palette = _code(np.array(self.colors))
-        order = np.argsort(palette)
-        position = np.searchsorted(palette[order], codes).clip(max=len(self) - 1)
-        mask = order[position].astype(np.uint8)
-        strange = palette[mask] != codes
+        class_of = np.full(2**24, 255, np.uint8)  # one byte for each color there can be
+        class_of[_code(np.array(self.colors))] = range(len(self))
+        mask = class_of[codes]
+        strange = mask == 255
         if strange.any():
             if unknown == "raise":
                 raise UnknownColorError(_count(codes[strange]), self, source)
@@ -120,10 +119,8 @@ class ClassScheme:
         if not np.issubdtype(mask.dtype, np.integer):
             raise ValueError(f"class indices are integers, not {mask.dtype}")
         if mask.size and not 0 <= int(mask.min()) <= int(mask.max()) < len(self):
-            raise ValueError(
-                f"class indices run from {mask.min()} to {mask.max()}, but {self.name!r} "
-                f"has {len(self)} classes"
-            )
+            known = f"{self.name!r} has {len(self)} classes"
+            raise ValueError(f"class indices run from {mask.min()} to {mask.max()}, but {known}")
         return mask
 
 
@@ -135,11 +132,8 @@ def _code(colors: np.ndarray) -> np.ndarray:
 
 def _count(codes: np.ndarray) -> dict[tuple[int, int, int], int]:
     values, counts = np.unique(codes, return_counts=True)
-    order = np.argsort(-counts)
-    return {
-        (int(v) >> 16, int(v) >> 8 & 255, int(v) & 255): int(n)
-        for v, n in zip(values[order], counts[order], strict=True)
-    }
+    found = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+    return {(v >> 16, v >> 8 & 255, v & 255): n for n, v in found}
 
 
 #: MBRSC / Humans in the Loop, Dubai: the palette that the masks use (their classes.json differs).
@@ -162,5 +156,13 @@ POTSDAM = ClassScheme(
     ("Impervious surface", "Building", "Low vegetation", "Tree", "Car", "Clutter"),
     ((255,) * 3, (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0)),
 )
+#: LoveDA 2021; its index 0 marks pixels without data.
+LOVEDA = ClassScheme(
+    "loveda",
+    ("No data", "Background", "Building", "Road", "Water", "Barren", "Forest", "Agriculture"),
+    ((0,) * 3, (255,) * 3, (255, 0, 0), (255, 255, 0), (0, 0, 255), (159, 129, 183), (0, 255, 0),
+     (255, 195, 128)),
+    ignore_index=0,
+)  # fmt: skip
 #: Landslide4Sense 2022.
 LANDSLIDE = ClassScheme("landslide", ("Background", "Landslide"), ((200, 200, 190), (200, 60, 30)))

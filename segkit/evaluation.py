@@ -51,37 +51,28 @@ def answers(
             yield int(i), mask, probabilities, new
 
 
-def evaluate(
-    model,
-    patches_h5: str | Path,
-    subset: str,
-    split: str = "image",
-    batch_size: int = 16,
-    tta: bool = False,
-) -> np.ndarray:
+def evaluate(model, patches_h5: str | Path, subset: str, split: str = "image", **how) -> np.ndarray:
     """Count every pixel of a subset once, however much its patches overlap.
+
+    Args:
+        model, patches_h5, subset, split: see `answers`.
+        how: batch_size and tta, as there.
 
     Returns:
         int64 (C, C) confusion matrix, rows = truth, the ignored class's row included;
         `metrics.scores` and `metrics.summary` leave it out.
     """
-    each = evaluate_each(model, patches_h5, subset, split, "image", batch_size, tta)
-    return each[1].sum(axis=0)
+    return evaluate_each(model, patches_h5, subset, split, **how)[1].sum(axis=0)
 
 
 def evaluate_each(
-    model,
-    patches_h5: str | Path,
-    subset: str,
-    split: str = "image",
-    unit: str = "group",
-    batch_size: int = 16,
-    tta: bool = False,
+    model, patches_h5: str | Path, subset: str, split: str = "image", unit: str = "group", **how
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count as `evaluate` does, but patch by patch, image by image, or group by group.
 
     Args:
         unit: "patch", "image" or "group" (of images).
+        how: batch_size and tta, as in `answers`.
 
     Returns:
         The units' names (N,): positions in the file, or ids; and int64 (N, C, C).
@@ -91,7 +82,7 @@ def evaluate_each(
     listed, classes = patches.index(patches_h5), len(store.scheme(patches_h5))
     names = listed.index if UNITS[unit] is None else listed[UNITS[unit]]
     units, matrices = [], []
-    for i, mask, found, new in answers(model, patches_h5, subset, split, batch_size, tta):
+    for i, mask, found, new in answers(model, patches_h5, subset, split, **how):
         units.append(names[i])
         matrices.append(metrics.confusion(mask[new], found.argmax(axis=-1)[new], classes))
     return gathered(units, matrices)

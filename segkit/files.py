@@ -82,10 +82,8 @@ def _runs(process: int) -> bool:
     """Return whether a process of that number runs here."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 
@@ -112,15 +110,15 @@ def alone(path: str | Path, wait: bool = True) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
+        busy = f"{shown(path)} is being made by another process"
         if not wait:
-            raise RuntimeError(
-                f"{shown(path)} is being written by another process: let it finish, or stop it"
-            ) from error
-        print(f"{shown(path)} is being made by another process: waiting …", flush=True)
+            raise RuntimeError(f"{busy}: let it finish, or stop it") from error
+        print(f"{busy}: waiting …", flush=True)
         lock.acquire()
-    with lock:
-        lock.release()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def progress(items: Iterable | None, label: str, total: int | None = None, **options) -> tqdm:

@@ -153,10 +153,8 @@ def _check_same(old, new) -> None:
     there = np.array([new.index(*old.xy(*corner, offset="ul"), op=float) for corner in corners])
     same_place = old.crs == new.crs and np.allclose(there, corners, rtol=0, atol=0.01)
     if old.shape != new.shape or not same_place:
-        raise ValueError(
-            f"{old.name} and {new.name} lie on different grids: predict both from scenes on one "
-            "grid (rasterio.warp.reproject puts one on the other's)"
-        )
+        grids = f"{old.name} and {new.name} lie on different grids"
+        raise ValueError(f"{grids}: rasterio.warp.reproject puts one scene on the other's grid")
     if old.tags().get("scheme") != new.tags().get("scheme"):
         raise ValueError(f"{old.name} and {new.name} have different classes")
 

@@ -52,10 +52,8 @@ def confusion(
             )
     number = np.uint8 if classes**2 <= 256 else np.int64
     total = np.zeros(classes**2, np.int64)
-    for first in range(0, y_true.size, CHUNK):
-        true, claimed = (
-            x[first : first + CHUNK].astype(number, copy=False) for x in (y_true, y_pred)
-        )
+    for i in range(0, y_true.size, CHUNK):
+        true, claimed = (x[i : i + CHUNK].astype(number, copy=False) for x in (y_true, y_pred))
         total += np.bincount(true * number(classes) + claimed, minlength=classes**2)
     return total.reshape(classes, classes)
 
@@ -73,22 +71,13 @@ def scores(confusion: np.ndarray, scheme: ClassScheme | None = None) -> pd.DataF
     """
     confusion = _counted(confusion, scheme)
     hit, truth, claimed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    table = pd.DataFrame(
-        {
-            "iou": hit / np.maximum(truth + claimed - hit, 1),
-            "dice": 2 * hit / np.maximum(truth + claimed, 1),
-            "precision": hit / np.maximum(claimed, 1),
-            "recall": hit / np.maximum(truth, 1),
-            "f1": 2 * hit / np.maximum(truth + claimed, 1),
-        },
-        index=pd.Index(scheme.names if scheme else range(len(confusion)), name="class"),
-    )
-    absent = (truth + claimed) == 0
-    if scheme and scheme.ignore_index is not None:
-        absent[scheme.ignore_index] = True
-    table[absent] = np.nan
-    table["pixels"] = truth
-    return table
+    dice = 2 * hit / np.maximum(truth + claimed, 1)
+    table = pd.DataFrame({"iou": hit / np.maximum(truth + claimed - hit, 1), "dice": dice})
+    table["precision"] = hit / np.maximum(claimed, 1)
+    table["recall"] = hit / np.maximum(truth, 1)
+    table["f1"] = dice
+    table[_absent(truth + claimed, scheme)] = np.nan
+    return table.assign(pixels=truth).set_axis(_names(len(table), scheme))
 
 
 def summary(confusion: np.ndarray, scheme: ClassScheme | None = None) -> dict[str, float]:
@@ -185,7 +174,7 @@ def boundary_counts(
     Returns:
         int64 (classes, 4): true border pixels, those found; claimed border pixels, those confirmed.
     """
-    ignored = np.zeros(y_true.shape, bool) if ignore_index is None else y_true == ignore_index
+    ignored = y_true == ignore_index  # None is no pixel's class
     counts = np.zeros((classes, 4), np.int64)
     for klass in range(classes):
         true, claimed = (_border(labels == klass, ignored) for labels in (y_true, y_pred))
@@ -202,11 +191,8 @@ def boundary_f1(counts: np.ndarray, scheme: ClassScheme | None = None) -> pd.Ser
     true, found, claimed, confirmed = np.asarray(counts, np.float64).T
     recall, precision = found / np.maximum(true, 1), confirmed / np.maximum(claimed, 1)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    absent = true + claimed == 0
-    if scheme and scheme.ignore_index is not None:
-        absent[scheme.ignore_index] = True
-    names = scheme.names if scheme else range(len(f1))
-    return pd.Series(np.where(absent, np.nan, f1), pd.Index(names, name="class"), name="f1")
+    f1[_absent(true + claimed, scheme)] = np.nan
+    return pd.Series(f1, _names(len(f1), scheme), name="f1")
 
 
 def reliability(
@@ -224,7 +210,7 @@ def reliability(
         One row per bin, from the least confident; columns pixels, right (pixels), and confidence
         (its sum over the pixels).
     """
-    counted = np.ones(y_true.shape, bool) if ignore_index is None else y_true != ignore_index
+    counted = y_true != ignore_index
     confidence = probabilities.max(axis=-1)[counted].astype(np.float64)
     right = (probabilities.argmax(axis=-1) == y_true)[counted]
     place = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -252,12 +238,21 @@ def distance_to_border(mask: np.ndarray, ignore_index: int | None = None) -> np.
     Returns:
         float32 (H, W) in pixels: 0 on both sides of a border; infinite where there is none.
     """
-    ignored = np.zeros(mask.shape, bool) if ignore_index is None else mask == ignore_index
+    ignored = mask == ignore_index
     borders = (_border(mask == klass, ignored) for klass in np.unique(mask))
     border = np.logical_or.reduce(list(borders))
     if not border.any():
         return np.full(mask.shape, np.inf, np.float32)
     return ndimage.distance_transform_edt(~border).astype(np.float32)
+
+
+def _names(classes: int, scheme: ClassScheme | None) -> pd.Index:
+    return pd.Index(scheme.names if scheme else range(classes), name="class")
+
+
+def _absent(pixels: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
+    """Return which classes have no score: nowhere a pixel, or ignored."""
+    return (pixels == 0) | (np.arange(len(pixels)) == (scheme.ignore_index if scheme else None))
 
 
 def _overlaps(confusion: np.ndarray, scheme: ClassScheme | None) -> tuple[np.ndarray, np.ndarray]:
@@ -278,9 +273,7 @@ def _iou(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
 
 def _mean(iou: np.ndarray) -> np.ndarray:
     """Return the mean over the classes that are there, NaN where none is."""
-    there = ~np.isnan(iou)
-    count = there.sum(axis=-1)
-    return np.where(count > 0, np.where(there, iou, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)
+    return np.ma.masked_invalid(iou).mean(axis=-1).filled(np.nan)
 
 
 def _border(inside: np.ndarray, ignored: np.ndarray) -> np.ndarray:
@@ -300,10 +293,9 @@ def _counted(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
     counted = np.array(confusion, np.int64)
     if not np.array_equal(counted, confusion):
         raise ValueError("a confusion matrix holds counts, not shares")
-    confusion = counted
     if scheme and scheme.ignore_index is not None:
-        confusion[..., scheme.ignore_index, :] = 0
-    return confusion
+        counted[..., scheme.ignore_index, :] = 0
+    return counted
 
 
 @keras.saving.register_keras_serializable("segkit")

@@ -98,10 +98,8 @@ def unpatchify(patches: np.ndarray, shape: tuple[int, ...], overlap: float = 0.0
     size, (height, width) = patches.shape[2], shape[:2]
     rows, columns = starts(height, size, overlap), starts(width, size, overlap)
     if patches.shape[:2] != (len(rows), len(columns)):
-        raise ValueError(
-            f"{patches.shape[0]}×{patches.shape[1]} patches, but a {height}×{width} image at size "
-            f"{size} and overlap {overlap} has {len(rows)}×{len(columns)}"
-        )
+        given, needed = "×".join(map(str, patches.shape[:2])), f"{len(rows)}×{len(columns)}"
+        raise ValueError(f"{given} patches, but {height}×{width} at size {size} has {needed}")
     canvas = np.zeros((max(height, size), max(width, size), *patches.shape[4:]), patches.dtype)
     for i, r in enumerate(rows):
         for j, c in enumerate(columns):
@@ -168,10 +166,8 @@ def _patch(tile: h5py.Group, row: int, column: int, size: int, ignore_index: int
     if (height, width) == (size, size):
         return image, mask
     if ignore_index is None:
-        raise ValueError(
-            f"tile {tile.name} of {tile['mask'].shape} is smaller than a patch of {size}, and its "
-            "scheme has no ignored class to fill up with: choose a smaller size or edges='drop'"
-        )
+        small = f"tile {tile.name} of {tile['mask'].shape} is smaller than a patch of {size}"
+        raise ValueError(f"{small}, and no class is ignored: take a smaller size or edges='drop'")
     filled = _filled(mask, size, mode="constant", constant_values=ignore_index)
     return _filled(image, size, mode="symmetric"), filled
 
@@ -278,10 +274,8 @@ def _check(file: h5py.File, name: str, subset: np.ndarray, by: str) -> None:
         return
     sides = pd.Series(subset).groupby(file[RULES[by]].asstr()[:]).nunique()
     if leaking := sides[sides > 1].index.tolist():
-        raise LeakError(
-            f"split {name!r}: {len(leaking)} image(s) or group(s) are in more than one subset, "
-            f"such as {leaking[0]}. Make it anew with {MAKERS}."
-        )
+        found = f"{len(leaking)} image(s) or group(s) are in more than one subset"
+        raise LeakError(f"split {name!r}: {found}, such as {leaking[0]}. Use {MAKERS}.")
 
 
 def _assign(listed: pd.DataFrame, parts: bool, by: str, fractions, seed: int) -> np.ndarray:

@@ -144,8 +144,7 @@ def crops(
                 yield _stack(pairs, card, rng if augment else None)
 
     card = store.card(tiles_h5)
-    real = [c for c in range(len(card.scheme)) if c != card.scheme.ignore_index]
-    wanted = (real, candidates)
+    wanted = ([c for c in range(len(card.scheme)) if c != card.scheme.ignore_index], candidates)
     data = _dataset(draw, (batch_size, size, size, len(card.bands)))
     data.card, data.restart, data.images_per_step = card, lambda: None, batch_size
     return data
@@ -184,9 +183,8 @@ def _cropped(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Gene
     return image[window], mask[window]
 
 
-def _stack(
-    pairs: list, card: Card, rng: np.random.Generator | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _stack(pairs: list, card: Card, rng: np.random.Generator | None) -> tuple:
+    """Scale pairs of image and mask, augment them where there is a generator, and stack them."""
     pairs = [(card.scaled(image), mask) for image, mask in pairs]
     if rng is not None:
         pairs = [augment(image, mask, rng) for image, mask in pairs]

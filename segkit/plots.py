@@ -3,8 +3,6 @@
 A figure is returned, never shown, so that a notebook's last line displays it once.
 """
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
@@ -28,6 +26,12 @@ NO_CLASS = 225
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 
+def _figure(size: tuple[float, float]):
+    """Return a figure of so many inches, and its axes."""
+    figure = Figure(size)
+    return figure, figure.subplots()
+
+
 def legend(target, scheme: ClassScheme, **kwargs):
     """Add a legend of class colors to a figure or axes."""
     patches = [
@@ -36,34 +40,6 @@ def legend(target, scheme: ClassScheme, **kwargs):
     ]
     style = {"frameon": False, "fontsize": 9, "ncols": len(patches), "loc": "outside lower center"}
     return target.legend(handles=patches, **style | kwargs)
-
-
-def play(draw: Callable[..., Figure], **choices: Sequence) -> None:
-    """Show a figure above a slider for each of its settings.
-
-    The figure of the first choices is an ordinary picture: it stays where nothing runs.
-
-    Args:
-        draw: takes the settings by name, returns a figure.
-        choices: setting → the values that its slider offers.
-    """
-    import ipywidgets
-    from IPython.display import display
-
-    sliders = {
-        name: ipywidgets.SelectionSlider(
-            options=list(values), description=name.replace("_", " "), continuous_update=False
-        )
-        for name, values in choices.items()
-    }
-
-    def drawn() -> Figure:
-        return draw(**{name: slider.value for name, slider in sliders.items()})
-
-    shown = display(drawn(), display_id=True)
-    for slider in sliders.values():
-        slider.observe(lambda _: shown.update(drawn()), "value")
-    display(ipywidgets.VBox(list(sliders.values())))
 
 
 @rc_context(STYLE)
@@ -128,8 +104,8 @@ def comparison(
 ) -> Figure:
     """Draw image | truth | prediction | error, one row per example."""
     rows = [
-        [image, truth, predicted, error_map(truth, predicted, scheme.ignore_index)]
-        for image, truth, predicted in zip(images, truths, predictions, strict=True)
+        [image, truth, answer, error_map(truth, answer, scheme.ignore_index)]
+        for image, truth, answer in zip(images, truths, predictions, strict=True)
     ]
     return grid(rows, ["image", "truth", "prediction", "error (red)"], scheme, labels)
 
@@ -140,8 +116,7 @@ def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) ->
     colors = LINE_COLORS
     if scheme:
         colors = [np.array(scheme.colors[scheme.names.index(name)]) / 255 for name in table.columns]
-    figure = Figure((7.5, 3))
-    ax = figure.subplots()
+    figure, ax = _figure((7.5, 3))
     table.plot.bar(ax=ax, color=list(colors)[: table.shape[1]], edgecolor="0.4", width=0.8, rot=0)
     ax.set(ylabel=ylabel, xlabel="")
     ax.legend(ncols=3)
@@ -193,12 +168,10 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
         x, y: columns.
         size: column that the disks' areas stand for.
     """
-    figure = Figure((6.5, 3.4))
-    ax = figure.subplots()
+    figure, ax = _figure((6.5, 3.4))
     for color, (name, row) in zip(LINE_COLORS, table.iterrows(), strict=False):
-        ax.scatter(
-            row[x], row[y], s=20 + 1500 * row[size] / table[size].max(), color=color, alpha=0.6
-        )
+        area = 20 + 1500 * row[size] / table[size].max()
+        ax.scatter(row[x], row[y], s=area, color=color, alpha=0.6)
         ax.plot(row[x], row[y], "o", color=color, markersize=5, label=name)
     ax.set(xlabel=f"{x} (area: {size})", ylabel=y, ylim=(0, 1))
     ax.margins(x=0.25)
@@ -216,8 +189,7 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
         xlabel: what the score is.
     """
     groups = table["group"] if "group" in table else pd.Series("", table.index)
-    figure = Figure((7.5, 0.8 + 0.28 * len(table)))
-    ax = figure.subplots()
+    figure, ax = _figure((7.5, 0.8 + 0.28 * len(table)))
     for color, group in zip(LINE_COLORS, groups.unique(), strict=False):
         rows = np.flatnonzero(groups == group)
         chosen = table.iloc[rows]
@@ -238,8 +210,7 @@ def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     Args:
         tables: name → `metrics.reliability`.
     """
-    figure = Figure((4.6, 3.8))
-    ax = figure.subplots()
+    figure, ax = _figure((4.6, 3.8))
     ax.plot([0, 1], [0, 1], ":", color="0.5", label="as sure as right")
     for color, (name, table) in zip(LINE_COLORS, tables.items(), strict=False):
         filled = table[table["pixels"] > 0]
@@ -254,8 +225,7 @@ def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
 def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     """Draw a confusion matrix, each row as shares of its true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure = Figure((5.2, 4.4))
-    ax = figure.subplots()
+    figure, ax = _figure((5.2, 4.4))
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (i, j), share in np.ndenumerate(shares):
         color = "white" if share > 0.5 else "black"

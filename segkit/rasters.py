@@ -101,10 +101,7 @@ def write(indices: np.ndarray, like: str | Path, target: str | Path) -> Path:
     """
     with opened(like) as raster:
         if indices.shape != raster.shape or indices.dtype != np.uint8:
-            raise ValueError(
-                f"{indices.dtype} {indices.shape}, but {like} is uint8 {raster.shape}: a map of "
-                "another size needs its own transform"
-            )
+            raise ValueError(f"{indices.dtype} {indices.shape}, but {like} is uint8 {raster.shape}")
         with MemoryFile() as memory, whole(target) as part:
             with created(memory.name, raster) as written:
                 written.write(indices, 1)

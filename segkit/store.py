@@ -7,7 +7,6 @@ card is an attribute of the file.
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,8 +43,7 @@ def build(dataset: Dataset, path: str | Path) -> Path:
     Raises:
         DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
     """
-    path, digest, samples, recolored = Path(path), hashlib.sha256(), [], 0
-    digest.update(json.dumps(dataset.scheme.to_dict()).encode())
+    digest, samples, recolored = hashlib.sha256(repr(dataset.scheme).encode()), [], 0
     with whole(path) as part, h5py.File(part, "w") as file:
         for tile in progress(dataset.tiles, "tiles.h5"):
             image, mask, changed = dataset.read(tile)
@@ -55,13 +53,12 @@ def build(dataset: Dataset, path: str | Path) -> Path:
                 samples.append(pixels[:: max(1, len(pixels) // SAMPLE)])
             _write_tile(file, tile, image, mask, changed)
             recolored += changed
-        known = {"fingerprint": digest.hexdigest()[:16]}
-        known |= {"ranges": _ranges(samples)} if samples else {}
-        file.attrs["card"] = dataclasses.replace(dataset.card, **known).to_json()
-        file.attrs["files"] = dataset.files()
-        file.attrs["recolored_pixels"] = recolored
+        ranges = _ranges(samples) if samples else dataset.card.ranges
+        known = {"fingerprint": digest.hexdigest()[:16], "ranges": ranges}
+        card = dataclasses.replace(dataset.card, **known).to_json()
+        file.attrs.update(card=card, files=dataset.files(), recolored_pixels=recolored)
         file.attrs["format"] = FORMAT
-    return path
+    return Path(path)
 
 
 def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
@@ -81,10 +78,8 @@ def _write_tile(file: h5py.File, tile: Tile, image, mask, recolored: int) -> Non
     group.create_dataset("image", data=image, chunks=(*chunks, image.shape[2]))
     group.create_dataset("mask", data=mask, chunks=chunks, compression="gzip", compression_opts=1)
     crs, transform = georeference(tile.image)
-    group.attrs["group"] = tile.group
-    group.attrs["crs"] = crs or ""
-    group.attrs["transform"] = transform or ()
-    group.attrs["source"] = f"{tile.image.parent.parent.name}/images/{tile.image.name}"
+    source = f"{tile.image.parent.parent.name}/images/{tile.image.name}"
+    group.attrs.update(group=tile.group, crs=crs or "", transform=transform or (), source=source)
     group.attrs["recolored_pixels"] = recolored
 
 
@@ -107,15 +102,11 @@ def opened(path: str | Path, expected: str | None = None) -> Iterator[h5py.File]
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise ValueError(
-            f"{shown(path)} is no complete HDF5 file; make it anew: {maker}"
-        ) from error
+        raise ValueError(f"{shown(path)} is no complete HDF5 file: use {maker}(…)") from error
     with file:
         if file.attrs.get("format") not in ([expected] if expected else MAKERS):
-            raise ValueError(
-                f"{shown(path)}: format {file.attrs.get('format')!r}, expected "
-                f"{expected or ' or '.join(MAKERS)!r}; make it anew with {maker}(…)"
-            )
+            kind, wanted = file.attrs.get("format"), expected or " or ".join(MAKERS)
+            raise ValueError(f"{shown(path)}: format {kind!r}, not {wanted}; use {maker}(…)")
         yield file
 
 
@@ -138,18 +129,12 @@ def scheme(path: str | Path | h5py.File) -> ClassScheme:
 
 def index(path: str | Path) -> pd.DataFrame:
     """List the tiles: columns group, height, width (pixels), crs, recolored_pixels; index id."""
+    rows, columns = {}, ["group", "height", "width", "crs", "recolored_pixels"]
     with opened(path, FORMAT) as file:
-        rows = {
-            name: {
-                "group": tile.attrs["group"],
-                "height": tile["image"].shape[0],
-                "width": tile["image"].shape[1],
-                "crs": tile.attrs["crs"],
-                "recolored_pixels": int(tile.attrs["recolored_pixels"]),
-            }
-            for name, tile in file["tiles"].items()
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("id")
+        for name, tile in file["tiles"].items():
+            group, crs, changed = (tile.attrs[key] for key in ("group", "crs", "recolored_pixels"))
+            rows[name] = [group, *tile["mask"].shape, crs, int(changed)]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("id")
 
 
 def read(
@@ -189,9 +174,7 @@ def window(
     height = rows - row if height is None else height
     width = columns - column if width is None else width
     if min(row, column) < 0 or row + height > rows or column + width > columns:
-        raise IndexError(
-            f"window of {height}×{width} at row {row}, column {column} leaves the tile "
-            f"{tile.name} of {rows}×{columns}"
-        )
+        where = f"{height}×{width} at row {row}, column {column}"
+        raise IndexError(f"window of {where} leaves the tile {tile.name} of {rows}×{columns}")
     area = np.s_[row : row + height, column : column + width]
     return tile["image"][area], tile["mask"][area]

@@ -294,14 +294,14 @@ def test_the_pretrained_network_is_warmed_up_and_fine_tuned(chosen, monkeypatch,
 
     monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(weights, "imagenet", missing)
-    built = lambda classes, file, channels: did.append((classes, file, channels))  # noqa: E731
+    built = lambda classes, **how: did.append((classes, how))  # noqa: E731
     monkeypatch.setattr(models, "efficientnet_unet", built)
     monkeypatch.setattr(models, "freeze", lambda model: did.append("freeze"))
     monkeypatch.setattr(models, "unfreeze", lambda model: did.append("unfreeze"))
     course.catch_up("models/efficientnet.keras")
     told, shape = {"profile": "smoke"}, (4, 128, 128, 3)
     assert did == [
-        (6, None, 3),
+        (6, {"weights": None, "variant": "b0", "channels": 3}),
         "freeze",
         ("warm_up.keras", 1, 2, 1e-3, told, shape),
         "unfreeze",
@@ -317,3 +317,24 @@ def test_the_loss_for_rare_classes_weighs_what_the_training_tiles_hold(chosen):
     masks = [store.read(tiles_h5, name)[1] for name in ("north", "south")]
     expected = np.bincount(np.ravel(masks), minlength=6)
     np.testing.assert_array_equal(recipes.pixel_counts(tiles_h5, ["north", "south"]), expected)
+
+
+def test_the_scene_is_as_large_as_the_profile_says(monkeypatch, tmp_path):
+    cut = dataclasses.replace(course.SMOKE, scene=48)
+    folder = helpers.dubai_tree(tmp_path, tiles=1, parts=3)  # stands for the city
+    found = datasets.find("dubai", folder)
+    monkeypatch.setattr(datasets, "find", lambda name: found)
+    home = found.tiles[0].image.parents[3]
+    (home / "scene").mkdir()
+    place = {"crs": "EPSG:32640", "transform": from_origin(326_000, 2_788_000, 0.5, 0.5)}
+    pixels = np.random.default_rng(0).integers(0, 6, (64, 64), np.uint8)
+    for name, count in (("scene.tif", 3), ("scene_mask.tif", 1)):
+        how = {"count": count, "height": 64, "width": 64, "dtype": "uint8"}
+        with rasterio.open(home / "scene" / name, "w", "GTiff", **how, **place) as raster:
+            raster.write(np.stack([pixels] * count))
+    for chosen, side in ((course.QUICK, 64), (cut, 48)):
+        monkeypatch.setattr(course, "profile", lambda chosen=chosen: chosen)
+        for path in (course.scene(), course.scene_truth(DUBAI)):
+            with rasterio.open(path) as raster:
+                assert raster.shape == (side, side) and raster.transform == place["transform"]
+                assert np.array_equal(raster.read(1), pixels[:side, :side])

@@ -139,15 +139,14 @@ class Dataset:
         """
         image, (mask, recolored) = read_image(tile.image), self._mask(tile.mask)
         if image.shape[:2] != mask.shape:
+            sizes = f"the mask is {mask.shape}, its image {image.shape[:2]} (rows, columns)"
             raise DatasetError(
-                f"{tile.mask}: the mask is {mask.shape}, its image {image.shape[:2]} "
-                "(rows, columns). Put the right mask beside the image; nothing is resized silently."
+                f"{tile.mask}: {sizes}. Nothing is resized: put the right one there."
             )
-        if (image.shape[2], image.dtype) != (len(self.card.bands), self.card.dtype):
-            raise DatasetError(
-                f"{tile.image}: {image.shape[2]} bands of {image.dtype}, but the first image of "
-                f"the data set has {len(self.card.bands)} of {self.card.dtype}"
-            )
+        bands, count = len(self.card.bands), image.shape[2]
+        if (count, image.dtype) != (bands, self.card.dtype):
+            first = f"the first image of the data set has {bands} of {self.card.dtype}"
+            raise DatasetError(f"{tile.image}: {count} bands of {image.dtype}, but {first}")
         return image, mask, recolored
 
     def _mask(self, path: Path) -> tuple[np.ndarray, int]:
@@ -156,10 +155,8 @@ class Dataset:
             found = read_image(path)
             if found.shape[2] == 1:
                 if found.dtype != np.uint8 or found.max() >= len(self.scheme):
-                    raise DatasetError(
-                        f"{path}: values up to {found.max()} of {found.dtype}, but a mask of "
-                        f"indices is uint8, 0 to {len(self.scheme) - 1}"
-                    )
+                    here = f"values up to {found.max()} of {found.dtype}"
+                    raise DatasetError(f"{path}: {here}, not uint8, 0 to {len(self.scheme) - 1}")
                 return found[..., 0], 0
         rgb_mask, recolored = read_rgb_mask(path), 0
         for color, name in self.recolor.items():
@@ -206,10 +203,8 @@ def _with_pillow(path: Path, modes: tuple[str, ...]) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             if picture.mode not in modes:
-                raise DatasetError(
-                    f"{path}: mode {picture.mode!r}, expected {' or '.join(modes)}. "
-                    "Save it as an RGB image, masks in the colors of the scheme."
-                )
+                wanted = f"{' or '.join(modes)}; save it so, masks in the colors of the scheme"
+                raise DatasetError(f"{path}: mode {picture.mode!r}, expected {wanted}")
             return np.asarray(picture.convert("RGB"))
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file") from error

@@ -8,6 +8,8 @@ from segkit.files import data_root, shown
 
 FOLDER = "Semantic segmentation dataset"
 BLACK = (0, 0, 0)
+KAGGLE = "https://www.kaggle.com/datasets/humansintheloop/"
+ADDRESS = KAGGLE + "semantic-segmentation-of-aerial-imagery"
 
 
 def find(root: Path | None) -> Dataset:
@@ -17,11 +19,9 @@ def find(root: Path | None) -> Dataset:
         if (folder / FOLDER).is_dir():
             return laid_out("dubai", folder / FOLDER)
     raise DatasetNotFound(
-        f"the Dubai tiles are not in {shown(root / 'dubai')}. Download "
-        "https://www.kaggle.com/datasets/humansintheloop/"
-        "semantic-segmentation-of-aerial-imagery, unzip it there so that "
-        f"'{shown(root / 'dubai' / FOLDER / 'Tile 1')}' exists, "
-        "or point SEGKIT_DATA at the folder that holds dubai/. See data/README.md."
+        f"the Dubai tiles are not in {shown(root / 'dubai')}. Download {ADDRESS}, unzip it there "
+        f"so that '{shown(root / 'dubai' / FOLDER / 'Tile 1')}' exists, or point SEGKIT_DATA at "
+        "the folder that holds dubai/. See data/README.md."
     )
 
 

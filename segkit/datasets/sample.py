@@ -12,9 +12,7 @@ def find(root: Path | None) -> Dataset:
     try:
         import cityscape
     except ModuleNotFoundError as error:
-        raise DatasetNotFound(
-            "the embedded city needs the package cityscape, which comes with segkit: install the "
-            "whole project, or name a data set of your own"
-        ) from error
+        text = "the embedded city needs the package cityscape: install the whole project"
+        raise DatasetNotFound(f"{text}, or name a data set of your own") from error
     folder = cityscape.write((root or work_root()) / "sample" / "city", progress=True)
     return dubai.laid_out("sample", folder / dubai.FOLDER)
