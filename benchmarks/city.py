@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from segkit import sample, training
+import cityscape
+from segkit import training
 
 RESULTS = Path(__file__).parent / "results" / "city.csv"
 SIDE = 256

@@ -91,12 +91,7 @@ def _draw_raster(ax, crs, path: Path) -> bool:
     return True
 
 
-def scene_from_basemap(
-    place: str | tuple[float, float, float, float],
-    target: str | Path,
-    source=None,
-    zoom: int = 17,
-) -> Path:
+def scene_from_basemap(place: str | tuple, target: str | Path, source=None, zoom: int = 17) -> Path:
     """Fetch imagery of a place as a georeferenced raster that a model can be run on.
 
     A provider's terms hold for the picture and for what is made of it; read them before you publish

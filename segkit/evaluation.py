@@ -15,12 +15,7 @@ UNITS = {"patch": None, "image": "tile", "tile": "tile", "group": "group"}
 
 
 def answers(
-    model,
-    patches_h5: str | Path,
-    subset: str,
-    split: str = "image",
-    batch_size: int = 16,
-    tta: bool = False,
+    model, patches_h5: str | Path, subset: str, split: str = "image", batch_size=16, tta=False
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
     """Predict the patches of a subset, one after the other.
 

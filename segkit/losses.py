@@ -19,14 +19,7 @@ def dice(y_true, y_pred, ignore_index: int | None = None):
     return 1 - ops.mean((2 * hit + SMOOTH) / (2 * hit + missed + false + SMOOTH))
 
 
-def focal_tversky(
-    y_true,
-    y_pred,
-    ignore_index: int | None = None,
-    alpha: float = 0.7,
-    beta: float = 0.3,
-    gamma: float = 0.75,
-):
+def focal_tversky(y_true, y_pred, ignore_index: int | None = None, alpha=0.7, beta=0.3, gamma=0.75):
     """Focal Tversky loss (Abraham and Khan 2018, arXiv:1810.07842).
 
     Args:

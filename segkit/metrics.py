@@ -121,11 +121,7 @@ def conventions(
 
 
 def bootstrap(
-    confusions: np.ndarray,
-    scheme: ClassScheme | None = None,
-    level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
+    confusions: np.ndarray, scheme: ClassScheme | None = None, level=0.95, draws=2000, seed=0
 ) -> tuple[float, float]:
     """Return a confidence interval of the mean IoU: what other tiles might have given.
 
@@ -154,11 +150,7 @@ def bootstrap(
 
 
 def boundary_counts(
-    y_true: np.ndarray,
-    y_pred: np.ndarray,
-    classes: int,
-    ignore_index: int | None = None,
-    tolerance: float = 3,
+    y_true: np.ndarray, y_pred: np.ndarray, classes: int, ignore_index=None, tolerance: float = 3
 ) -> np.ndarray:
     """Count border pixels and those that have a counterpart nearby; counts of images add up.
 

@@ -3,7 +3,6 @@
 Taught in notebooks 02 and 05.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -75,10 +74,11 @@ def batches(
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
     if crop is not None and not 0 < crop <= size:
         raise ValueError(f"crop={crop}: from 1 to {size}, the size of the patches")
-    passes = itertools.count()
+    passes = []
 
     def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng([seed, next(passes)])
+        rng = np.random.default_rng([seed, len(passes)])
+        passes.append(rng)
         order = rng.permutation(found) if augment else found
         with h5py.File(patches_h5, "r") as file:
             images, masks = file["images"], file["masks"]
@@ -88,14 +88,10 @@ def batches(
                     pairs = [_cropped(image, mask, crop, rng) for image, mask in pairs]
                 yield _stack(pairs, card, rng if augment else None)
 
-    def restart() -> None:
-        nonlocal passes
-        passes = itertools.count()
-
     count = -(-len(found) // batch_size)
     data = _dataset(read, (None, crop or size, crop or size, len(card.bands)))
     data = data.apply(tf.data.experimental.assert_cardinality(count))
-    data.card, data.restart, data.images_per_step = card, restart, len(found) / count
+    data.card, data.restart, data.images_per_step = card, passes.clear, len(found) / count
     return data
 
 

@@ -44,11 +44,7 @@ def legend(target, scheme: ClassScheme, **kwargs):
 
 @rc_context(STYLE)
 def grid(
-    rows: list[list[np.ndarray]],
-    titles: list[str],
-    scheme: ClassScheme | None = None,
-    labels: list[str] | None = None,
-    size: float = 2.4,
+    rows: list, titles: list[str], scheme: ClassScheme | None = None, labels=None, size=2.4
 ) -> Figure:
     """Draw images and masks in a grid.
 
@@ -96,11 +92,7 @@ def error_map(truth: np.ndarray, predicted: np.ndarray, ignore_index: int | None
 
 
 def comparison(
-    images: list[np.ndarray],
-    truths: list[np.ndarray],
-    predictions: list[np.ndarray],
-    scheme: ClassScheme,
-    labels: list[str] | None = None,
+    images: list, truths: list, predictions: list, scheme: ClassScheme, labels: list | None = None
 ) -> Figure:
     """Draw image | truth | prediction | error, one row per example."""
     rows = [

@@ -90,24 +90,18 @@ class Clock(keras.callbacks.Callback):
     Args:
         minutes: stop after so many; None: never.
         learning_rate: falls from here to 0 along a cosine over the minutes; None leaves it alone.
-        images_per_step: images in a batch, on average; None: unknown.
+        per_step: images in a batch, on average; None: unknown.
         now: a function that tells the time in seconds.
     """
 
-    def __init__(
-        self,
-        minutes: float | None = None,
-        learning_rate: float | None = None,
-        images_per_step: float | None = None,
-        now: Callable[[], float] = time.perf_counter,
-    ):
+    def __init__(self, minutes=None, learning_rate=None, per_step=None, now=time.perf_counter):
         super().__init__()
         self.budget, self.peak = 60 * minutes if minutes else math.inf, learning_rate
-        self.images_per_step, self.now, self.used, self.steps = images_per_step, now, 0.0, 0
+        self.per_step, self.now, self.used, self.steps = per_step, now, 0.0, 0
 
     def told(self) -> dict[str, float]:
         """Return steps, seconds and, where a batch's size is known, images so far."""
-        images = {"images": self.steps * self.images_per_step} if self.images_per_step else {}
+        images = {"images": self.steps * self.per_step} if self.per_step else {}
         return {"steps": self.steps, "seconds": self.used, **images}
 
     def on_train_begin(self, logs=None):

@@ -2,21 +2,14 @@
 
 Taught in notebook 01. `data/README.md` says how to get each of them.
 """
-# ruff: noqa: F401 (names that are there to be used as datasets.name)
+# ruff: noqa: F401, I001 (names that are there to be used as datasets.name)
 
 from pathlib import Path
 
 from segkit.datasets import dubai, folder, sample
 from segkit.datasets.base import (
-    Card,
-    Dataset,
-    DatasetError,
-    DatasetNotFound,
-    Tile,
-    georeference,
-    read_image,
-    read_rgb_mask,
-)
+    Card, Dataset, DatasetError, DatasetNotFound, Tile, georeference, read_image, read_rgb_mask,
+)  # fmt: skip
 from segkit.files import REPOSITORY, data_root, shown
 
 REGISTRY = {"sample": sample.find, "dubai": dubai.find}

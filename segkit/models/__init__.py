@@ -4,39 +4,16 @@ Taught in notebooks 03, 04 and 08. Every model takes raw pixels, 0–255, of any
 is a multiple of 32, normalizes them inside, and returns float32 probabilities (B, H, W, classes);
 `predict` takes any size. `model.options` says what a model was built with.
 """
-# ruff: noqa: F401 (names that are there to be used as models.name)
+# ruff: noqa: F401, I001 (names that are there to be used as models.name)
 
 from segkit.models.attention import attention_unet, gate, gate_maps
-from segkit.models.deeplab import (
-    ASPP_FILTERS,
-    ASPP_RATES,
-    LOW_LEVEL_FILTERS,
-    aspp,
-    convolve,
-    deeplabv3plus,
-)
+from segkit.models.deeplab import ASPP_FILTERS, ASPP_RATES, LOW_LEVEL_FILTERS
+from segkit.models.deeplab import aspp, convolve, deeplabv3plus
 from segkit.models.encoders import (
-    ENCODERS,
-    IMAGENET_DEVIATION,
-    IMAGENET_MEAN,
-    RESNET_MEAN,
-    efficientnet_unet,
-    encoder_layers,
-    freeze,
-    inflate,
-    load_encoder,
-    segmentation_models,
-    silence,
-    unfreeze,
-)
+    ENCODERS, IMAGENET_DEVIATION, IMAGENET_MEAN, RESNET_MEAN, efficientnet_unet, encoder_layers,
+    freeze, inflate, load_encoder, segmentation_models, silence, unfreeze,
+)  # fmt: skip
 from segkit.models.unet import (
-    BATCH_NORM_MOMENTUM,
-    STEP,
-    conv_block,
-    down_block,
-    flops,
-    predict,
-    probabilities,
-    unet,
+    BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, flops, predict, probabilities, unet,
     up_block,
-)
+)  # fmt: skip

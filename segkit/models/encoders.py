@@ -31,7 +31,6 @@ class Encoder:
 
     Attributes:
         key: its weights in `weights.SOURCES`; the network inside a model has this name.
-        original: Keras' application with the same weighted layers in the same order.
         last: its last layer; what follows in the same network is a decoder.
         mean, deviation: of each channel (R, G, B) on a scale of 0–255, as it has learned on them.
         unet: builds a network of scores around it, from the row, classes and channels; None where
@@ -40,7 +39,6 @@ class Encoder:
     """
 
     key: str
-    original: str
     last: str
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -98,10 +96,10 @@ _PACKAGE = {
 }
 #: The table of encoders. Those with a `unet` are the variants of `efficientnet_unet`.
 ENCODERS = {
-    "b4": Encoder("efficientnetb4", "EfficientNetB4", **_PACKAGE),
-    "b0": Encoder("efficientnetb0", "EfficientNetB0", **_PACKAGE),
+    "b4": Encoder("efficientnetb4", **_PACKAGE),
+    "b0": Encoder("efficientnetb0", **_PACKAGE),
     "resnet50": Encoder(
-        "resnet50", "ResNet50", "conv5_block3_out", RESNET_MEAN, (1.0, 1.0, 1.0), blue_first=True
+        "resnet50", "conv5_block3_out", RESNET_MEAN, (1.0, 1.0, 1.0), blue_first=True
     ),
 }
 
@@ -166,7 +164,7 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
     """
     row = _encoder(model)[1]
     taken = [layer for layer in encoder_layers(model) if layer.weights]
-    given = _arrays(path, row)
+    given = pretrained.read(path)
     given = given[1:] if len(given) == len(taken) + 1 else given
     if given and given[0][0].ndim == 4:
         kernel = given[0][0][:, :, :: -1 if row.blue_first else 1]
@@ -177,15 +175,6 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
         raise ValueError(f"{path} does not hold the weights of {row.key}")
     for layer, arrays in zip(taken, given, strict=True):
         layer.set_weights(arrays)
-
-
-def _arrays(path: str | Path, row: Encoder) -> list[list[np.ndarray]]:
-    """Return the arrays of a file of weights, layer by layer."""
-    if not str(path).endswith(".weights.h5"):
-        return pretrained.read(path)
-    original = getattr(keras.applications, row.original)(include_top=False, weights=None)
-    original.load_weights(path)  # the layout of Keras 3 knows no order of layers
-    return [layer.get_weights() for layer in original.layers if layer.weights]
 
 
 def inflate(kernel: np.ndarray, channels: int) -> np.ndarray:

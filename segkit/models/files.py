@@ -40,6 +40,7 @@ def save(
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"{path.name}: a model's file ends in .keras")
+    versions = {x: importlib.metadata.version(x) for x in ("keras", keras.backend.backend())}
     record = {
         "scheme": scheme.to_dict(),
         "card": json.loads(card.to_json()) if card else None,
@@ -47,12 +48,7 @@ def save(
         "parameters": model.count_params(),
         **record,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "with": {
-            "segkit": __version__,
-            "keras": keras.__version__,
-            keras.backend.backend(): importlib.metadata.version(keras.backend.backend()),
-            "python": platform.python_version(),
-        },
+        "with": {"segkit": __version__, **versions, "python": platform.python_version()},
     }
     text, note = json.dumps(record, indent=1), path.with_suffix(".json")
     with whole(path) as part:
