@@ -34,7 +34,7 @@ def rendered(text: str, record: pd.DataFrame) -> str:
 
     Args:
         text: Markdown.
-        record: columns notebook, seconds and run, as `python -m segkit --renew` writes them.
+        record: columns notebook, seconds and run, as `python -m classroom --renew` writes them.
     """
     seconds = record.set_index("notebook")["seconds"]
 

@@ -72,7 +72,7 @@ class Profile:
     scene: int = 2048
 
 
-SMOKE = Profile("smoke", 8, 128, 4, 20, 1, 3, (1, 1), 2, 0.05, "b0", 1024)
+SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, (1, 1), 2, 0.05, "b0", 1024)
 QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6, 0.3)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10)
 

@@ -38,9 +38,10 @@ ROOT = Path(__file__).resolve().parent.parent
 #: among them: on Colab, Colab shows the notebooks.
 COLAB_HAS = (
     "attrs", "certifi", "click", "filelock", "folium", "geopandas", "geopy", "h5py", "ipykernel",
-    "ipywidgets", "joblib", "keras", "matplotlib", "nbclient", "numpy", "pandas", "pillow", "pip",
-    "pooch", "pyparsing", "pyproj", "requests", "scikit-image", "scikit-learn", "scipy",
-    "setuptools", "shapely", "tensorflow", "tqdm",
+    "ipython", "ipywidgets", "joblib", "jupyter-client", "keras", "matplotlib", "nbclient",
+    "nbformat", "numpy", "packaging", "pandas", "pillow", "pip", "pooch", "pyparsing", "pyproj",
+    "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely", "tensorflow",
+    "tqdm",
 )  # fmt: skip
 DRIVE = Path("drive/MyDrive/Colab Notebooks/pixels-to-maps")
 CELL_TIMEOUT_S = 3600

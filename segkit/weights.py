@@ -131,4 +131,4 @@ def read(path: str | Path) -> list[list[np.ndarray]]:
     except FileNotFoundError:
         raise
     except (OSError, KeyError) as error:
-        raise ValueError(f"{path}: no layers in Keras' HDF5 format; is the file whole?") from error
+        raise ValueError(f"{path}: no layers as in Keras' HDF5; is it the whole file?") from error

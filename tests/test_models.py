@@ -1,8 +1,9 @@
-"""The networks: shapes, probabilities, saving, pretrained encoder."""
+"""The networks: shapes, probabilities, saving, pretrained encoders."""
 
 import contextlib
 import hashlib
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -14,24 +15,68 @@ import keras
 import numpy as np
 import pytest
 
-from segkit import models, weights
+from segkit import losses, metrics, models, weights
+
+KINDS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet")
+PRETRAINED = ("deeplabv3plus", "efficientnet_unet")
+#: skip connections of an EfficientNet, from 1/2 to 1/32, named alike in all three packages …
+SKIPS = [f"block{stage}_expand_activation" for stage in ("2a", "3a", "4a", "6a")]
+SKIPS.append("top_activation")
+#: … and those of ResNet-50 before its last stage, which DeepLab dilates.
+STAGES = ["conv2_block3_out", "conv4_block6_out"]
 
 
 @pytest.fixture(scope="module")
-def built():
-    """One small model of each kind; building the large ones takes a while."""
+def made():
+    """One model of each kind; building the large ones takes a while."""
     return {
         "unet": models.unet(6, width=8),
         "attention_unet": models.attention_unet(6, width=8),
         "deeplabv3plus": models.deeplabv3plus(6, weights=None),
-        "efficientnet_unet": models.efficientnet_unet(6, weights=None),
+        "efficientnet_unet": models.efficientnet_unet(6, weights=None, variant="b0"),
     }
 
 
-KINDS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet")
-#: skip connections of the EfficientNet, from 1/2 to 1/32; both networks name them alike.
-SKIPS = [f"block{stage}_expand_activation" for stage in ("2a", "3a", "4a", "6a")]
-SKIPS.append("top_activation")
+@pytest.fixture
+def built(made):
+    """The models of `made`; what a test does to their weights is undone."""
+    before = {kind: [np.array(x) for x in model.variables] for kind, model in made.items()}
+    yield made
+    for kind, model in made.items():
+        model.trainable = True
+        for variable, value in zip(model.variables, before[kind], strict=True):
+            variable.assign(value)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """The encoders as their packages build them, random weights, and these in a no-top file."""
+    home = tmp_path_factory.mktemp("weights")
+    with models.silence():
+        models.segmentation_models()
+        from efficientnet import tfkeras
+
+        b0 = tfkeras.EfficientNetB0(include_top=False, weights=None)
+    resnet = keras.applications.ResNet50(include_top=False, weights=None)
+    found = {"efficientnet_unet": (b0, home / "b0.h5"), "deeplabv3plus": (resnet, home / "r50.h5")}
+    for network, path in found.values():
+        write_no_top(path, settled(network))
+    return found
+
+
+@pytest.fixture(scope="module")
+def own_b4(tmp_path_factory):
+    """Keras' own EfficientNet-B4, random weights, and these in a no-top file."""
+    path = tmp_path_factory.mktemp("weights") / "b4.h5"
+    network = settled(keras.applications.EfficientNetB4(include_top=False, weights=None))
+    write_no_top(path, network)
+    return network, path
+
+
+@pytest.fixture(scope="module")
+def b4(own_b4):
+    """The U-Net on EfficientNet-B4, its encoder filled from that file."""
+    return models.efficientnet_unet(6, weights=own_b4[1])
 
 
 def picture(height, width, count=1, channels=3):
@@ -39,35 +84,105 @@ def picture(height, width, count=1, channels=3):
     return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
 
 
+def settled(network):
+    """Give batch norms statistics that random weights do not have, so that no level dies out."""
+    rng = np.random.default_rng(1)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return network
+
+
+def write_no_top(path, network):
+    """Let Keras write its HDF5 format of weights, as all releases use it."""
+    from keras.src.legacy.saving import legacy_h5_format
+
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+
+
+def features(network, names, first=None):
+    """Return a model of what some layers answer, from the network's input or that of a layer."""
+    start = network.get_layer(first).input if first else network.input
+    return keras.Model(start, [network.get_layer(name).output for name in names])
+
+
+def check_alike(ours, theirs):
+    for mine, given in zip(ours, theirs, strict=True):
+        scale = np.abs(given).max()
+        assert scale > 1e-3
+        np.testing.assert_allclose(mine, given, rtol=1e-4, atol=1e-4 * scale)
+
+
+@contextlib.contextmanager
+def policy_of(name):
+    """Build in another precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def shapes(model):
+    return [tuple(w.shape) for w in model.weights]
+
+
+def from_options(model, **others):
+    """Build what a model's options say."""
+    options = {**json.loads(json.dumps(model.options)), **others}
+    return getattr(models, options.pop("model"))(**options)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_probabilities_have_the_size_of_the_image(built, kind):
-    for height, width in [(32, 32), (64, 96), (160, 32), (512, 32), (32, 512), (256, 256)]:
-        answer = np.asarray(built[kind](picture(height, width)))
+def test_probabilities_have_the_size_of_the_image(made, kind):
+    for height, width in [(32, 32), (64, 96), (32, 256), (160, 32)]:
+        answer = np.asarray(made[kind](picture(height, width)))
         assert answer.shape == (1, height, width, 6) and answer.dtype == np.float32
         assert np.allclose(answer.sum(axis=-1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("size", "nearest"), [((100, 64), "96×64"), ((48, 33), "64×32|32×32"), ((7, 31), "32×32")]
-)
-def test_other_sizes_are_refused_with_the_nearest_valid_one(built, kind, size, nearest):
-    with pytest.raises(ValueError, match=f"{size[0]}×{size[1]} pixels.*valid size is ({nearest})"):
-        built[kind](picture(*size))
-    with pytest.raises(ValueError, match="nearest valid size"):
-        built[kind].predict(picture(*size), verbose=0)
+def mirrored(length):
+    """Return which of so many places stands in each place up to the next multiple of 32."""
+    period = 2 * (length - 1)
+    return [min(i % period, period - i % period) for i in range(length + -length % 32)]
 
 
-@pytest.mark.parametrize("build", [
-    lambda: models.unet(3, width=4, channels=14),
-    lambda: models.attention_unet(3, width=4, channels=1),
-    lambda: models.deeplabv3plus(3, weights=None, channels=4),
-    lambda: models.efficientnet_unet(3, weights=None, channels=5),
-])  # fmt: skip
-def test_any_number_of_bands(build):
-    model = build()
-    answer = np.asarray(model(picture(64, 32, channels=model.input_shape[-1])))
-    assert answer.shape == (1, 64, 32, 3)
+@pytest.mark.parametrize("tta", [False, True])
+def test_any_size_is_mirrored_up_and_cut_back(tta):
+    model = settled(models.unet(3, width=4, depth=1))  # sees no farther than 16 pixels
+    large = picture(128, 96, count=2)
+    from_large = models.predict(model, large, tta)
+    for height, width in [(100, 64), (48, 33), (7, 31)]:
+        image = large[:, :height, :width]
+        found = models.predict(model, image, tta)
+        assert found.shape == (2, height, width, 3) and found.dtype == np.float32
+        assert np.allclose(found.sum(axis=-1), 1, atol=1e-5)
+        padded = models.predict(model, image[:, mirrored(height)][:, :, mirrored(width)], tta)
+        np.testing.assert_allclose(found, padded[:, :height, :width], atol=1e-5)
+        middle = np.s_[:, 16 : height - 16, 16 : width - 16]
+        np.testing.assert_allclose(found[middle], from_large[middle], atol=1e-5)
+
+
+def test_the_mirror_of_the_large_ones(made):
+    for kind in PRETRAINED:
+        assert models.predict(made[kind], picture(20, 33)).shape == (1, 20, 33, 6)
+
+
+def test_time_augmentation_averages_over_the_eight_turns_and_flips():
+    """A model that answers by place alone: its mean is the same from all eight sides."""
+    place = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+
+    class ByPlace:
+        def predict_on_batch(self, images):
+            return np.broadcast_to(place[None, ..., None], (len(images), 32, 32, 1))
+
+    found = models.predict(ByPlace(), np.zeros((2, 32, 32, 3)), tta=True)[0, ..., 0]
+    sides = [np.rot90(x, k) for x in (place, place[:, ::-1]) for k in range(4)]
+    assert np.allclose(found, np.mean(sides, axis=0), atol=1e-6)
+    for side in (np.rot90(found), found[::-1]):
+        assert np.allclose(side, found, atol=1e-6)
 
 
 def test_weights_of_the_known_widths():
@@ -83,158 +198,78 @@ def test_impossible_networks_are_refused(wrong):
         models.unet(**{"classes": 3, **wrong})
 
 
+def test_an_unknown_variant_is_refused_with_the_choices():
+    for variant in ("b3", "resnet50"):
+        with pytest.raises(ValueError, match=f"variant='{variant}': choose one of b4, b0"):
+            models.efficientnet_unet(6, weights=None, variant=variant)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("build", [
-    lambda: models.unet(3, width=4),
-    lambda: models.attention_unet(3, width=4),
-    lambda: models.deeplabv3plus(3, weights=None),
-    lambda: models.efficientnet_unet(3, weights=None),
+@pytest.mark.parametrize("kind", ["unet", "attention_unet"])
+@pytest.mark.parametrize("channels", [1, 14])
+def test_any_number_of_bands_in_any_precision(kind, channels, policy):
+    options = {"classes": 3, "width": 4, "depth": 2, "channels": channels}
+    with policy_of(policy):
+        model = getattr(models, kind)(**options)
+    check_wide(model, policy)
+    assert model.options == {"model": kind, **options, **({"stride": 1} if kind == "unet" else {})}
+    assert shapes(from_options(model)) == shapes(model)
+
+
+def check_wide(model, policy):
+    assert {x.compute_dtype for x in model.layers[2:-1]} == {policy.removeprefix("mixed_")}
+    answer = np.asarray(model(picture(64, 32, channels=model.input_shape[-1])))
+    assert answer.shape == (1, 64, 32, model.output_shape[-1]) and answer.dtype == np.float32
+    assert np.isfinite(answer).all() and np.allclose(answer.sum(axis=-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "policy", "stem"), [
+    ("efficientnet_unet", "mixed_float16", "stem_conv"),
+    ("deeplabv3plus", "mixed_bfloat16", "conv1_conv"),
 ])  # fmt: skip
-def test_probabilities_stay_float32_in_mixed_precision(build, policy):
-    before = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy(policy)
-        model = build()
-        assert {x.compute_dtype for x in model.layers[2:-1]} == {policy.removeprefix("mixed_")}
-        answer = np.asarray(model(picture(64, 64)))
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert answer.dtype == np.float32 and np.isfinite(answer).all()
-    assert np.allclose(answer.sum(axis=-1), 1, atol=1e-5)
+def test_pretrained_ones_take_more_bands_in_any_precision(made, original, kind, policy, stem):
+    """Built again from the options of another: all but the first kernel has the same shape."""
+    theirs, path = original[kind]
+    assert made[kind].options["weights"] is None
+    with policy_of(policy):
+        model = from_options(made[kind], channels=5, weights=path)
+    assert model.options == {**made[kind].options, "channels": 5, "weights": str(path)}
+    others = [(mine, his) for mine, his in zip(shapes(model), shapes(made[kind])) if mine != his]
+    assert [mine[:2] + mine[3:] for mine, _ in others] == [his[:2] + his[3:] for _, his in others]
+    assert [mine[2] for mine, _ in others] == [5]
+    network = next(x for x in model.layers if isinstance(x, keras.Model))
+    kernel = theirs.get_layer(stem).get_weights()[0]
+    kernel = kernel[:, :, ::-1] if kind == "deeplabv3plus" else kernel
+    np.testing.assert_allclose(
+        network.get_layer(stem).get_weights()[0], models.inflate(kernel, 5), rtol=1e-6
+    )
+    check_wide(model, policy)
 
 
-def test_saved_models_load_alone_and_answer_alike(built, tmp_path):
-    image = picture(64, 96)
-    np.save(tmp_path / "image.npy", image)
-    for kind, model in built.items():
-        model.save(tmp_path / f"{kind}.keras")
-    code = f"""
-import keras, numpy as np, pathlib
-home = pathlib.Path({str(tmp_path)!r})
-image = np.load(home / "image.npy")
-for path in home.glob("*.keras"):
-    model = keras.models.load_model(path, safe_mode=True)
-    np.save(path.with_suffix(".npy"), model(image, training=False))
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    for kind, model in built.items():
-        answer = np.load(tmp_path / f"{kind}.npy")
-        assert np.array_equal(answer, model(image, training=False)), kind
+def test_an_inflated_kernel_answers_alike_to_gray():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 8))
+    wide = models.inflate(kernel, 7)
+    assert wide.shape == (3, 3, 7, 8)
+    np.testing.assert_allclose(wide[:, :, 0], wide[:, :, 3])
+    np.testing.assert_array_equal(models.inflate(kernel, 3), kernel)
+    six = models.inflate(kernel, 6)
+    np.testing.assert_allclose(six.sum(axis=2), kernel.sum(axis=2))
 
 
-def test_jax_gives_the_same_answers(built, tmp_path):
-    pytest.importorskip("jax")
-    image, kinds = picture(64, 96), ("unet", "attention_unet", "deeplabv3plus")
-    np.save(tmp_path / "image.npy", image)
-    for kind in kinds:
-        built[kind].save(tmp_path / f"{kind}.keras")
-    code = f"""
-import sys, keras, numpy as np, pathlib
-from segkit import models
-assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
-home = pathlib.Path({str(tmp_path)!r})
-for path in home.glob("*.keras"):
-    options = dict(weights=None) if path.stem == "deeplabv3plus" else dict(width=8)
-    rebuilt = getattr(models, path.stem)(6, **options)
-    model = keras.models.load_model(path)
-    assert [w.shape for w in rebuilt.weights] == [w.shape for w in model.weights]
-    np.save(path.with_suffix(".npy"), model.predict(np.load(home / "image.npy"), verbose=0))
-from segkit import losses, metrics
-model = models.unet(6, 4)
-model.compile("sgd", losses.dice, metrics=[metrics.MeanIoU(6, 5)])
-mask = np.zeros((1, 64, 96), np.uint8)
-history = model.fit(np.load(home / "image.npy"), mask, verbose=0).history
-assert 0 <= history["miou"][0] <= 1
-"""
-    hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    # Compiled in less time; the answers are the same.
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    for kind in kinds:
-        answer = np.load(tmp_path / f"{kind}.npy")
-        assert np.abs(answer - built[kind].predict(image, verbose=0)).max() < 1e-4, kind
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_overfits_one_batch(kind):
-    """Squares of four colors on a gray ground: to be learned by heart."""
-    keras.utils.set_random_seed(0)
-    small = {"width": 8} if kind in ("unet", "attention_unet") else {"weights": None}
-    model = getattr(models, kind)(5, **small)
-    image, mask = np.full((2, 64, 64, 3), 128, np.float32), np.zeros((2, 64, 64), np.uint8)
-    colors = [(230, 60, 60), (60, 200, 80), (70, 90, 220), (240, 230, 90)]
-    for index, color in enumerate(colors):
-        place = np.s_[index % 2, 8 + 24 * (index // 2) :, 4 + 12 * index :]
-        image[place], mask[place] = color, index + 1
-    accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-    descent = keras.optimizers.SGD(0.1, momentum=0.9)
-    model.compile(descent, "sparse_categorical_crossentropy", metrics=[accuracy])
-    descent.build(model.trainable_variables)
-    for _ in range(60):
-        model.reset_metrics()
-        found = model.train_on_batch(image, mask, return_dict=True)
-        if found["accuracy"] > 0.97:
-            break
-    assert found["accuracy"] > 0.95
-
-
-def features(network, names, first=None):
-    """Return a model of what some layers answer, from the network's input or that of a layer."""
-    start = network.get_layer(first).input if first else network.input
-    return keras.Model(start, [network.get_layer(name).output for name in names])
-
-
-def settled(network):
-    """Give batch norms statistics that random weights do not have, so that no level dies out."""
-    rng = np.random.default_rng(1)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-    return network
-
-
-def keras_layout(path):
-    """Keras' own network, random weights, in a file as Keras' server has it."""
-    network = settled(keras.applications.EfficientNetB4(include_top=False, weights=None))
-    write_no_top(path, network)
-    return features(network, SKIPS, first="stem_conv_pad")
-
-
-def package_layout(path):
-    """The network of the efficientnet package, random weights, in the layout of its release."""
-    with models._silence():
-        models._segmentation_models()
-        from efficientnet import tfkeras
-
-        network = tfkeras.EfficientNetB4(include_top=False, weights=None)
-    settled(network)
-    write_no_top(path, network)
-    return features(network, SKIPS)
-
-
-def write_no_top(path, network):
-    """Let Keras write its HDF5 format of weights, as both releases use it."""
-    from keras.src.legacy.saving import legacy_h5_format
-
-    with h5py.File(path, "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, network)
-
-
-@pytest.mark.parametrize("layout", [keras_layout, package_layout])
-def test_a_downloaded_encoder_gives_the_same_features(layout, built, tmp_path, monkeypatch):
-    theirs = layout(tmp_path / "notop.h5")
-    content = (tmp_path / "notop.h5").read_bytes()
+def test_a_downloaded_encoder_gives_the_features_of_its_package(
+    built, original, tmp_path, monkeypatch
+):
+    theirs, path = original["efficientnet_unet"]
+    content, model = path.read_bytes(), built["efficientnet_unet"]
     with served(content) as address:
         monkeypatch.setenv("SEGKIT_WEIGHTS", str(tmp_path / "cache"))
-        source = weights.Source("b4.h5", address, "md5:" + hashlib.md5(content).hexdigest())
-        monkeypatch.setitem(weights.SOURCES, "efficientnetb4", (source,))
-        models.load_encoder(built["efficientnet_unet"], weights.imagenet("efficientnetb4"))
-    ours = features(models._network(built["efficientnet_unet"]), SKIPS)
-    image = (picture(96, 64) / 255 - models.IMAGENET_MEAN) / models.IMAGENET_DEVIATION
-    for mine, given in zip(ours(image), theirs(image), strict=True):
-        assert np.abs(given).max() > 1e-3
-        np.testing.assert_allclose(mine, given, atol=1e-4, rtol=1e-4)
+        source = weights.Source("b0.h5", address, "md5:" + hashlib.md5(content).hexdigest())
+        monkeypatch.setitem(weights.SOURCES, "efficientnetb0", (source,))
+        models.load_encoder(model, weights.imagenet("efficientnetb0"))
+    image = picture(96, 64)
+    scaled = (image / 255 - models.IMAGENET_MEAN) / models.IMAGENET_DEVIATION
+    ours = features(model.get_layer("efficientnetb0"), SKIPS)(model.layers[1](image))
+    check_alike(ours, features(theirs, SKIPS)(scaled.astype(np.float32)))
 
 
 @contextlib.contextmanager
@@ -253,44 +288,163 @@ def served(content):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/b4.h5"
+        yield f"http://127.0.0.1:{server.server_port}/b0.h5"
         server.shutdown()
 
 
-def test_keras_three_weights_files_load_too(built, tmp_path):
-    official = settled(keras.applications.EfficientNetB4(include_top=False, weights=None))
-    official.save_weights(tmp_path / "b4.weights.h5")
-    models.load_encoder(built["efficientnet_unet"], tmp_path / "b4.weights.h5")
-    stem = models._network(built["efficientnet_unet"]).get_layer("stem_conv").get_weights()[0]
-    np.testing.assert_array_equal(stem, official.get_layer("stem_conv").get_weights()[0])
+def test_b4_gives_the_features_of_keras_own(own_b4, b4):
+    """Its file has one layer more, a normalization, which our rescaling replaces."""
+    theirs, path = own_b4
+    assert b4.options["variant"] == "b4" and b4.options["weights"] == str(path)
+    image = picture(64, 32)
+    scaled = b4.layers[1](image)
+    ours = features(b4.get_layer("efficientnetb4"), SKIPS)(scaled)
+    check_alike(ours, features(theirs, SKIPS, first="stem_conv_pad")(scaled))
+    assert b4(image).shape == (1, 64, 32, 6)
 
 
-def test_resnet_weights_are_turned_from_blue_first_to_red_first(tmp_path):
-    plain = settled(keras.applications.ResNet50(include_top=False, weights=None))
-    write_no_top(tmp_path / "notop.h5", plain)
-    model = models.deeplabv3plus(3, weights=tmp_path / "notop.h5")
+def test_resnet_weights_are_turned_from_blue_first_to_red_first(built, original):
+    (theirs, path), model = original["deeplabv3plus"], built["deeplabv3plus"]
+    models.load_encoder(model, path)
     image = picture(64, 64)
     caffe = image[..., ::-1] - np.array(models.RESNET_MEAN[::-1], np.float32)
-    theirs = features(plain, ["conv2_block3_out", "conv4_block6_out"])(caffe)
-    encoder = models._network(model)
-    ours = features(encoder, ["conv2_block3_out", "conv4_block6_out"])(model.layers[1](image))
-    for mine, given in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine, given, rtol=1e-4, atol=1e-4 * np.abs(given).max())
+    ours = features(model.get_layer("resnet50"), STAGES)(model.layers[1](image))
+    check_alike(ours, features(theirs, STAGES)(caffe))
 
 
-@pytest.mark.parametrize("build", [models.efficientnet_unet, models.deeplabv3plus])
-def test_weights_of_another_network_are_refused(build, tmp_path):
+def test_weights_of_another_network_are_refused(made, tmp_path):
     write_no_top(tmp_path / "other.h5", models.unet(3, width=4))
-    with pytest.raises(ValueError, match="does not hold the weights"):
-        build(3, weights=tmp_path / "other.h5")
+    for kind in PRETRAINED:
+        with pytest.raises(ValueError, match="does not hold the weights"):
+            models.load_encoder(made[kind], tmp_path / "other.h5")
+    with pytest.raises(ValueError, match="no pretrained encoder"):
+        models.load_encoder(made["unet"], tmp_path / "other.h5")
 
 
-def test_gates_are_maps_between_zero_and_one(built):
-    maps = models.gate_maps(built["attention_unet"], picture(64, 96)[0])
+def test_saved_models_load_alone_and_answer_alike(made, b4, tmp_path):
+    image = picture(32, 64)
+    np.save(tmp_path / "image.npy", image)
+    kept = {**made, "efficientnet_unet": b4}
+    for kind, model in kept.items():
+        model.save(tmp_path / f"{kind}.keras")
+    code = f"""
+import keras, numpy as np, pathlib
+home = pathlib.Path({str(tmp_path)!r})
+image = np.load(home / "image.npy")
+for path in home.glob("*.keras"):
+    model = keras.models.load_model(path, safe_mode=True)
+    np.save(path.with_suffix(".npy"), model(image, training=False))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    for kind, model in kept.items():
+        answer = np.load(tmp_path / f"{kind}.npy")
+        assert np.array_equal(answer, model(image, training=False)), kind
+
+
+def answers_of_the_rest(answer, truth):
+    """Return what losses and metrics say of one model's answer."""
+    blended = losses.blend(losses.focal_tversky, losses.weighted_crossentropy)
+    miou = metrics.MeanIoU(6, ignore_index=5)
+    miou.update_state(truth, answer)
+    said = [loss(truth, answer) for loss in (losses.dice, blended)]
+    return [float(x) for x in (*said, miou.result())]
+
+
+def test_jax_gives_the_same_answers(made, tmp_path):
+    """Models, losses and metrics; TensorFlow is not even loaded."""
+    pytest.importorskip("jax")
+    image = picture(32, 32)
+    truth = np.random.default_rng(1).integers(0, 6, (1, 32, 32), np.uint8)
+    np.savez(tmp_path / "given.npz", image=image, truth=truth)
+    small = {"width": 4, "depth": 2}
+    kept = {kind: getattr(models, kind)(6, **small) for kind in ("unet", "attention_unet")}
+    kept["deeplabv3plus"] = made["deeplabv3plus"]
+    for kind, model in kept.items():
+        settled(model).save(tmp_path / f"{kind}.keras")
+    code = f"""
+import sys, keras, numpy as np, pathlib
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from segkit import losses, metrics, models
+from test_models import answers_of_the_rest
+assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
+home = pathlib.Path({str(tmp_path)!r})
+given = np.load(home / "given.npz")
+for path in home.glob("*.keras"):
+    model = keras.models.load_model(path)
+    np.save(path.with_suffix(".npy"), model(given["image"]))
+answer = np.load(home / "unet.npy")
+np.save(home / "rest.npy", answers_of_the_rest(answer, given["truth"]))
+model = models.unet(6, **{small})
+model.compile("sgd", losses.dice, metrics=[metrics.MeanIoU(6, 5)])
+history = model.fit(given["image"], given["truth"], verbose=0).history
+assert 0 <= history["miou"][0] <= 1 and model.options["width"] == 4
+"""
+    hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    # Compiled in less time; the answers are the same.
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    for kind, model in kept.items():
+        answer = np.load(tmp_path / f"{kind}.npy")
+        np.testing.assert_allclose(answer, model(image), atol=1e-4, err_msg=kind)
+    said = answers_of_the_rest(np.load(tmp_path / "unet.npy"), truth)
+    np.testing.assert_allclose(np.load(tmp_path / "rest.npy"), said, atol=1e-5)
+
+
+def squares():
+    """Squares of four colors on a gray ground: to be learned by heart."""
+    image, mask = np.full((2, 64, 64, 3), 128, np.float32), np.zeros((2, 64, 64), np.uint8)
+    colors = [(230, 60, 60), (60, 200, 80), (70, 90, 220), (240, 230, 90)]
+    for index, color in enumerate(colors):
+        place = np.s_[index % 2, 8 + 24 * (index // 2) :, 4 + 12 * index :]
+        image[place], mask[place] = color, index + 1
+    return image, mask
+
+
+@pytest.mark.parametrize("kind", ["unet", "attention_unet", "efficientnet_unet"])
+def test_overfits_one_batch(built, kind):
+    keras.utils.set_random_seed(0)
+    small = {"width": 8, "depth": 3}
+    large = kind == "efficientnet_unet"
+    model = built[kind] if large else getattr(models, kind)(6, **small)
+    descent = keras.optimizers.SGD(0.1, momentum=0.9)
+    model.compile(
+        descent, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
+    )
+    descent.build(model.trainable_variables)
+    for _ in range(60):
+        model.reset_metrics()
+        found = model.train_on_batch(*squares(), return_dict=True)
+        if found["accuracy"] > 0.96:
+            break
+    assert found["accuracy"] > 0.95
+
+
+@pytest.mark.parametrize("kind", PRETRAINED)
+def test_gradients_reach_every_weight_and_a_step_lowers_the_loss(built, kind):
+    import tensorflow as tf
+
+    model, (image, mask) = built[kind], squares()
+    before = [np.array(x) for x in model.non_trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = losses.weighted_crossentropy(mask, model(image, training=True))
+    learned = model.trainable_variables
+    slopes = tape.gradient(loss, [x.value for x in learned])
+    for variable, slope in zip(learned, slopes, strict=True):
+        assert slope is not None and np.isfinite(slope).all(), variable.path
+        assert np.any(slope) or variable.name == "bias", variable.path  # a batch norm takes it off
+        variable.assign_sub(0.01 * slope)
+    for variable, value in zip(model.non_trainable_variables, before, strict=True):
+        variable.assign(value)  # the same layers are dropped
+    assert losses.weighted_crossentropy(mask, model(image, training=True)) < loss
+
+
+def test_gates_are_maps_between_zero_and_one(made):
+    maps = models.gate_maps(made["attention_unet"], picture(64, 96)[0])
     assert [x.shape for x in maps] == [(64, 96), (32, 48), (16, 24), (8, 12)]
     assert all(x.min() >= 0 and x.max() <= 1 for x in maps)
     with pytest.raises(ValueError, match="no gates"):
-        models.gate_maps(built["unet"], picture(64, 96)[0])
+        models.gate_maps(made["unet"], picture(64, 96)[0])
 
 
 def test_closed_gates_shut_the_skip_connection():
@@ -314,7 +468,7 @@ def test_flops_counted_by_hand():
     assert models.flops(model, 8, 8) == by_hand
 
 
-@pytest.mark.parametrize("kind", ["efficientnet_unet", "deeplabv3plus"])
+@pytest.mark.parametrize("kind", PRETRAINED)
 def test_freeze_holds_the_encoder_still_batch_norm_included(built, kind):
     model = built[kind]
     models.freeze(model)
@@ -330,7 +484,7 @@ def test_freeze_holds_the_encoder_still_batch_norm_included(built, kind):
     norm(picture(4, 4, channels=before[0].shape[0]), training=True)
     assert not all(map(np.array_equal, before, norm.get_weights()))
     with pytest.raises(ValueError, match="no pretrained encoder"):
-        models.freeze(models.unet(3, width=4))
+        models.freeze(built["unet"])
 
 
 def test_offline_says_which_file_to_put_where(monkeypatch, tmp_path):
@@ -338,8 +492,10 @@ def test_offline_says_which_file_to_put_where(monkeypatch, tmp_path):
     for name, sources in list(weights.SOURCES.items()):
         dead = tuple(replace(x, address=f"http://127.0.0.1:9/{x.file}") for x in sources)
         monkeypatch.setitem(weights.SOURCES, name, dead)
-    with pytest.raises(weights.WeightsNotFound, match="efficientnetb4_notop.h5.*weights=None"):
-        models.efficientnet_unet(6)
+    for variant in ("b4", "b0"):
+        needed = f"efficientnet{variant}_notop.h5.*weights=None"
+        with pytest.raises(weights.WeightsNotFound, match=needed):
+            models.efficientnet_unet(6, variant=variant)
     with pytest.raises(weights.WeightsNotFound, match="resnet50.*notop.h5.*weights=None"):
         models.deeplabv3plus(6)
     assert not list(tmp_path.iterdir())
@@ -352,31 +508,17 @@ os.environ["SM_FRAMEWORK"] = "tf.keras"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 before = dict(os.environ)
 from segkit import models
-models._segmentation_models()
+models.segmentation_models()
 assert {k: os.environ[k] for k in before} == before
 """
     done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_time_augmentation_averages_over_the_eight_turns_and_flips():
-    """A model that answers by place alone: its mean is the same from all eight sides."""
-    place = np.random.default_rng(0).random((8, 8)).astype(np.float32)
-
-    class ByPlace:
-        def predict_on_batch(self, images):
-            return np.broadcast_to(place[None, ..., None], (len(images), 8, 8, 1))
-
-    found = models.predict(ByPlace(), np.zeros((2, 8, 8, 3)), tta=True)[0, ..., 0]
-    sides = [np.rot90(x, k) for x in (place, place[:, ::-1]) for k in range(4)]
-    assert np.allclose(found, np.mean(sides, axis=0), atol=1e-6)
-    for side in (np.rot90(found), found[::-1]):
-        assert np.allclose(side, found, atol=1e-6)
-
-
 def test_a_strided_unet_answers_for_every_pixel():
     model = models.unet(5, 8, stride=2)
     assert model(np.zeros((1, 64, 96, 3), np.float32)).shape == (1, 64, 96, 5)
+    assert shapes(from_options(model)) == shapes(model)
     assert models.flops(model, 64, 64) < models.flops(models.unet(5, 8), 64, 64) / 3
     for wrong in ({"stride": 3}, {"stride": 4}, {"stride": 2, "depth": 5}):
         with pytest.raises(ValueError, match="stride"):

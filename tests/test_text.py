@@ -150,13 +150,16 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_runs_all_tests_on_every_python_of_the_project(path):
+def test_a_workflow_runs_tests_on_every_python_of_the_project_and_notebooks_on_one(path):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     allowed = SpecifierSet(project["requires-python"])
-    job = yaml.safe_load(path.read_text("utf-8"))["jobs"]["test"]
+    jobs = yaml.safe_load(path.read_text("utf-8"))["jobs"]
     versions = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in allowed]
-    assert job["strategy"]["matrix"]["python"] == versions
-    assert job["steps"][-1]["run"].startswith("make test")
+    assert jobs["test"]["strategy"]["matrix"]["python"] == versions
+    (chosen,) = (step["with"] for step in jobs["notebooks"]["steps"] if "setup-python" in str(step))
+    assert chosen["python-version"] in versions and "strategy" not in jobs["notebooks"]
+    for half, job in (("tests", jobs["test"]), ("notebooks", jobs["notebooks"])):
+        assert job["steps"][-1]["run"].startswith(f"make test PYTHON=python ONLY={half}")
 
 
 def test_the_workflows_start_when_they_should():
