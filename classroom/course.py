@@ -203,6 +203,8 @@ def catch_up(artifact: str) -> Path:
     if artifact not in MAKERS:
         raise ValueError(f"{artifact!r}: catch_up makes {', '.join(MAKERS)}")
     path = workspace() / artifact
+    with files.alone(path.with_suffix(".run")):  # whoever trains it now may finish
+        pass
     with files.alone(path):
         if not path.exists():
             print(f"{artifact} is not there yet: making it (an earlier notebook tells how)")

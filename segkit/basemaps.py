@@ -15,6 +15,7 @@ import rasterio
 import requests
 from geopy.exc import GeopyError
 from geopy.geocoders import Nominatim
+from matplotlib.figure import Figure
 from pyproj import Transformer
 from rasterio import windows
 from rasterio.errors import WarpOptionsError
@@ -61,9 +62,8 @@ def add_basemap(ax, crs, source=None) -> str:
         if not _draw_raster(ax, crs, Path(source)):
             raise ValueError(f"{source} lies elsewhere than what the axes show")
         return str(source)
-    try:  # first into the cache, within seconds; from there it is drawn
-        _fetch(_bounds(ax.axis(), crs), source)
-        contextily.add_basemap(ax, source=source, crs=crs, timeout=TIMEOUT_S, zorder=-1)
+    try:
+        _draw_tiles(ax, crs, source)
         return str(getattr(source, "name", source))
     except BasemapNotFound:
         embedded = work_root() / "sample" / "city" / "basemap.tif"
@@ -71,6 +71,19 @@ def add_basemap(ax, crs, source=None) -> str:
         note = "offline: basemap of the embedded city" if drawn else "no answer from the provider"
         contextily.add_attribution(ax, note)
         return note
+
+
+def _draw_tiles(ax, crs, source) -> None:
+    """Draw tiles below what the axes show, within seconds or not at all."""
+    limits, trial = ax.axis(), Figure().add_subplot()
+    how = {"source": source, "timeout": TIMEOUT_S, "zorder": -1}
+    how["crs"] = None if str(crs).upper() == WEB_MERCATOR else crs
+    # All that is asked of the provider is asked by the trial; what comes late is drawn nowhere.
+    trial.axis((*sorted(limits[:2]), *sorted(limits[2:])))
+    _within(DEADLINE_S, contextily.add_basemap, trial, attribution=False, **how)
+    ax.axis(trial.axis())
+    contextily.add_basemap(ax, **how)
+    ax.axis(limits)
 
 
 def _draw_raster(ax, crs, path: Path) -> bool:
@@ -117,7 +130,8 @@ def scene_from_basemap(place: str | tuple, target: str | Path, source=None, zoom
         raise ValueError(f"{count} tiles, more than {MOST_TILES}: choose a smaller zoom or bounds")
     to_meters = Transformer.from_crs("EPSG:4326", WEB_MERCATOR, always_xy=True)
     bounds, seconds = to_meters.transform_bounds(*degrees), DEADLINE_S + MORE_S_PER_TILE * count
-    image, (left, right, bottom, top) = _fetch(bounds, source, zoom, seconds)
+    how = {"zoom": zoom, "source": source, "timeout": TIMEOUT_S}
+    image, (left, right, bottom, top) = _within(seconds, contextily.bounds2img, *bounds, **how)
     grid = from_bounds(left, bottom, right, top, image.shape[1], image.shape[0])
     window = windows.from_bounds(*bounds, grid).round_offsets().round_lengths()
     pixels = np.moveaxis(image[window.toslices()][..., :3], -1, 0)
@@ -130,13 +144,6 @@ def scene_from_basemap(place: str | tuple, target: str | Path, source=None, zoom
     return Path(target)
 
 
-def _bounds(limits, crs) -> tuple[float, float, float, float]:
-    """Return west, south, east, north in Web Mercator of axes limits (x0, x1, y0, y1)."""
-    (x0, x1), (y0, y1) = sorted(limits[:2]), sorted(limits[2:])
-    project = Transformer.from_crs(crs, WEB_MERCATOR, always_xy=True)
-    return project.transform_bounds(x0, y0, x1, y1)
-
-
 def _look_up(name: str) -> tuple[float, float, float, float]:
     """Return west, south, east, north in degrees of a place."""
     found = _within(DEADLINE_S, Nominatim(user_agent="segkit", timeout=TIMEOUT_S[1]).geocode, name)
@@ -144,15 +151,6 @@ def _look_up(name: str) -> tuple[float, float, float, float]:
         raise BasemapNotFound(f"OpenStreetMap knows no place {name!r}: state its bounds in degrees")
     south, north, west, east = map(float, found.raw["boundingbox"])
     return west, south, east, north
-
-
-def _fetch(bounds, source, zoom="auto", seconds=DEADLINE_S) -> tuple[np.ndarray, tuple]:
-    """Return a picture uint8 (H, W, 4) and its left, right, bottom, top in Web Mercator."""
-    tiles = cache_root() / "tiles"
-    tiles.mkdir(parents=True, exist_ok=True)
-    contextily.set_cache_dir(str(tiles))
-    how = {"zoom": zoom, "source": source, "timeout": TIMEOUT_S}
-    return _within(seconds, _twice, contextily.bounds2img, *bounds, **how)
 
 
 def _twice(call: Callable, *args, **options):
@@ -164,12 +162,17 @@ def _twice(call: Callable, *args, **options):
 
 
 def _within(seconds: float, call: Callable, *args, **options):
-    """Call something that may never answer; no answer, or a broken one, is BasemapNotFound."""
-    answer = Future()
+    """Call something that may never answer; no answer, or a broken one, is BasemapNotFound.
+
+    Tiles that it fetches are kept in the user's cache.
+    """
+    tiles, answer = cache_root() / "tiles", Future()
+    tiles.mkdir(parents=True, exist_ok=True)
+    contextily.set_cache_dir(str(tiles))
 
     def work() -> None:
         try:
-            answer.set_result(call(*args, **options))
+            answer.set_result(_twice(call, *args, **options))
         except Exception as error:  # raised again by the caller's thread
             answer.set_exception(error)
 

@@ -1,8 +1,7 @@
 """Clean a class map as the field does it: majority filter, opening and closing, smallest area.
 
-Every function takes class indices uint8 (H, W), leaves pixels without data
-as they are, and returns a new array. Cleaning trades small true things for small false ones: score
-before and after.
+Every function takes class indices uint8 (H, W), leaves pixels without data as they are, and returns
+a new array. Cleaning trades small true things for small false ones: score before and after.
 """
 
 import numpy as np
@@ -27,16 +26,14 @@ def majority(mask: np.ndarray, size: int = 5) -> np.ndarray:
         share = ndimage.uniform_filter(inside, size, mode="constant") + inside * 0.5 / size**2
         more = share > most + 0.1 / size**2  # half a pixel settles ties, a tenth is rounding
         best[more], most[more] = klass, share[more]
-    best[mask == NODATA] = NODATA
-    return best
+    return np.where(mask == NODATA, mask, best)
 
 
 def opening(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:
     """Take away what is thinner than a disk of a class; it goes to the nearest other class."""
     inside = mask == klass
     lost = inside & ~_morphed(ndimage.binary_opening, inside, radius)
-    others = ~inside & (mask != NODATA)
-    if not others.any():
+    if not (others := ~inside & (mask != NODATA)).any():
         return mask.copy()
     where = ndimage.distance_transform_edt(~others, return_distances=False, return_indices=True)
     return np.where(lost, mask[tuple(where)], mask)

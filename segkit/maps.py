@@ -133,7 +133,8 @@ def changes(
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
             known &= there
             size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
-            np.add.at(moved, (was[known], now[known]), size)
+            pairs = was[known].astype(int) * 256 + now[known]
+            moved += np.bincount(pairs, minlength=256**2).reshape(256, 256) * size
             if target:
                 became[area.toslices()] = np.where(known & (was != now), now, NODATA)
         if target:

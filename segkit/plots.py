@@ -3,9 +3,12 @@
 A figure is returned, never shown, so that a notebook's last line displays it once.
 """
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -26,10 +29,17 @@ NO_CLASS = 225
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 
-def _figure(size: tuple[float, float]):
-    """Return a figure of so many inches, and its axes."""
-    figure = Figure(size)
-    return figure, figure.subplots()
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Give what a function draws the course's style, and its figure to the caller alone."""
+
+    @functools.wraps(draw)
+    def drawn(*given, **named) -> Figure:
+        with plt.rc_context(STYLE):
+            figure = draw(*given, **named)
+            plt.close(figure)  # else a notebook shows it twice, and pyplot keeps it
+            return figure
+
+    return drawn
 
 
 def legend(target, scheme: ClassScheme, **kwargs):
@@ -42,7 +52,7 @@ def legend(target, scheme: ClassScheme, **kwargs):
     return target.legend(handles=patches, **style | kwargs)
 
 
-@rc_context(STYLE)
+@styled
 def grid(
     rows: list, titles: list[str], scheme: ClassScheme | None = None, labels=None, size=2.4
 ) -> Figure:
@@ -55,7 +65,7 @@ def grid(
         labels: one per row, at its left.
         size: inches of one picture.
     """
-    figure = Figure((size * len(titles), size * len(rows) + 0.4))
+    figure = plt.figure(figsize=(size * len(titles), size * len(rows) + 0.4))
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for i, row in enumerate(rows):
         for j, array in enumerate(row):
@@ -102,24 +112,23 @@ def comparison(
     return grid(rows, ["image", "truth", "prediction", "error (red)"], scheme, labels)
 
 
-@rc_context(STYLE)
+@styled
 def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) -> Figure:
     """Draw grouped bars: one group per row of the table, one bar per column."""
     colors = LINE_COLORS
     if scheme:
         colors = [np.array(scheme.colors[scheme.names.index(name)]) / 255 for name in table.columns]
-    figure, ax = _figure((7.5, 3))
+    figure, ax = plt.subplots(figsize=(7.5, 3))
     table.plot.bar(ax=ax, color=list(colors)[: table.shape[1]], edgecolor="0.4", width=0.8, rot=0)
     ax.set(ylabel=ylabel, xlabel="")
     ax.legend(ncols=3)
     return figure
 
 
-@rc_context(STYLE)
+@styled
 def curves(histories: dict[str, pd.DataFrame]) -> Figure:
     """Draw training and validation loss and mIoU over the epochs, one color per run."""
-    figure = Figure((8.5, 3))
-    axes = figure.subplots(1, 2)
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3))
     for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
         epochs = np.arange(1, len(history) + 1)
         for ax, key in zip(axes, ("loss", "miou"), strict=True):
@@ -133,15 +142,14 @@ def curves(histories: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-@rc_context(STYLE)
+@styled
 def race(histories: dict[str, pd.DataFrame]) -> Figure:
     """Draw validation mIoU over images seen and over seconds of training, one color per run.
 
     Args:
         histories: name → table with the columns images, seconds and val_miou.
     """
-    figure = Figure((8.5, 3))
-    axes = figure.subplots(1, 2, sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), sharey=True)
     for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
         for ax, key in zip(axes, ("images", "seconds"), strict=True):
             ax.plot(history[key], history["val_miou"], "o-", color=color, label=name)
@@ -151,7 +159,7 @@ def race(histories: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-@rc_context(STYLE)
+@styled
 def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
     """Draw one disk per row: what it costs to the right, what it reaches upwards.
 
@@ -160,7 +168,7 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
         x, y: columns.
         size: column that the disks' areas stand for.
     """
-    figure, ax = _figure((6.5, 3.4))
+    figure, ax = plt.subplots(figsize=(6.5, 3.4))
     for color, (name, row) in zip(LINE_COLORS, table.iterrows(), strict=False):
         area = 20 + 1500 * row[size] / table[size].max()
         ax.scatter(row[x], row[y], s=area, color=color, alpha=0.6)
@@ -171,7 +179,7 @@ def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
     return figure
 
 
-@rc_context(STYLE)
+@styled
 def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
     """Draw scores with their confidence intervals, one line for each row.
 
@@ -181,7 +189,7 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
         xlabel: what the score is.
     """
     groups = table["group"] if "group" in table else pd.Series("", table.index)
-    figure, ax = _figure((7.5, 0.8 + 0.28 * len(table)))
+    figure, ax = plt.subplots(figsize=(7.5, 0.8 + 0.28 * len(table)))
     for color, group in zip(LINE_COLORS, groups.unique(), strict=False):
         rows = np.flatnonzero(groups == group)
         chosen = table.iloc[rows]
@@ -195,14 +203,14 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
     return figure
 
 
-@rc_context(STYLE)
+@styled
 def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     """Draw how often models were right against how sure they were, one line for each.
 
     Args:
         tables: name → `metrics.reliability`.
     """
-    figure, ax = _figure((4.6, 3.8))
+    figure, ax = plt.subplots(figsize=(4.6, 3.8))
     ax.plot([0, 1], [0, 1], ":", color="0.5", label="as sure as right")
     for color, (name, table) in zip(LINE_COLORS, tables.items(), strict=False):
         filled = table[table["pixels"] > 0]
@@ -213,11 +221,11 @@ def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-@rc_context(STYLE)
+@styled
 def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     """Draw a confusion matrix, each row as shares of its true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, ax = _figure((5.2, 4.4))
+    figure, ax = plt.subplots(figsize=(5.2, 4.4))
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (i, j), share in np.ndenumerate(shares):
         color = "white" if share > 0.5 else "black"

@@ -20,9 +20,7 @@ from segkit import models, rasters
 from segkit.datasets import Card
 from segkit.files import progress, whole
 from segkit.patches import patchify, starts
-from segkit.rasters import NODATA, scheme_of
-
-__all__ = ["CERTAIN", "NODATA", "blending_window", "predict", "scheme_of", "seam_ratio"]
+from segkit.rasters import NODATA, scheme_of  # noqa: F401 (scenes.scheme_of)
 
 #: In a map of confidence or probabilities, the value that stands for 1.
 CERTAIN = 250
@@ -228,13 +226,12 @@ def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
     """
     differ, compared = np.zeros(2), np.zeros(2)  # elsewhere, across borders
     for labels in (mask, mask.T):
-        length = labels.shape[1]
-        borders = {x for s in starts(length, window, overlap) for x in (s, s + window)}
-        at_border = np.isin(np.arange(1, length), list(borders)).astype(int)
+        first = np.array(starts(labels.shape[1], window, overlap))
+        borders = np.isin(np.arange(1, labels.shape[1]), [first, first + window]).astype(int)
         known = (labels[:, 1:] != NODATA) & (labels[:, :-1] != NODATA)
         changes = (labels[:, 1:] != labels[:, :-1]) & known
-        differ += np.bincount(at_border, changes.sum(axis=0), 2)
-        compared += np.bincount(at_border, known.sum(axis=0), 2)
+        differ += np.bincount(borders, changes.sum(axis=0), 2)
+        compared += np.bincount(borders, known.sum(axis=0), 2)
     if not compared.all() or not differ[0]:
         return float("nan")
     elsewhere, across = differ / compared

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import folium
 import numpy as np
-import rasterio
 from folium.raster_layers import ImageOverlay
 from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
@@ -16,7 +15,7 @@ from rasterio.warp import transform_bounds
 from segkit import maps
 from segkit.basemaps import WEB_MERCATOR
 from segkit.files import whole
-from segkit.rasters import NODATA, scheme_of, warped
+from segkit.rasters import opened, scheme_of, warped
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"
@@ -51,8 +50,7 @@ def save(
     page, colors = _page(map_tif, source), _colors(scheme, map_tif)
     if scene:
         picture, bounds = warped(scene, WEB_MERCATOR)
-        picture = picture.repeat(3, axis=-1) if picture.shape[-1] == 1 else picture
-        _overlay(page, "image", picture, bounds)
+        _overlay(page, "image", picture.repeat(3 if picture.shape[-1] == 1 else 1, axis=-1), bounds)
     if truth:
         indices, bounds = warped(truth, WEB_MERCATOR, resampling=Resampling.nearest)
         _overlay(page, "truth", colors[indices[..., 0]], bounds, show=False)
@@ -71,15 +69,14 @@ def save(
 
 def _page(map_tif: str | Path, source) -> folium.Map:
     """Return an empty page that shows the map's place."""
-    with rasterio.open(map_tif) as raster:
+    with opened(map_tif) as raster:
         if raster.crs is None:
             raise ValueError(f"{map_tif} has no CRS: nobody knows where on a map it lies")
         west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
     if west > east or east > 180:
         raise ValueError(f"{map_tif} crosses the 180th meridian: cut it there into two maps")
     page = folium.Map(tiles=None, control_scale=True)
-    page.default_js = [pair for pair in page.default_js if pair[0] == "leaflet"]
-    page.default_css = [pair for pair in page.default_css if pair[0] == "leaflet_css"]
+    page.default_js, page.default_css = page.default_js[:1], page.default_css[:1]  # Leaflet's own
     page.fit_bounds([[south, west], [north, east]])
     if source:
         attribution = getattr(source, "attribution", str(source))
@@ -93,7 +90,6 @@ def _colors(scheme, map_tif: str | Path) -> np.ndarray:
         raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
     table = np.zeros((256, 4), np.uint8)
     table[: len(scheme)] = [(*color, 255) for color in scheme.colors]
-    table[NODATA] = 0
     return table
 
 
@@ -107,8 +103,7 @@ def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: tuple, sh
 
 def _self_contained(html: str) -> str:
     """Put Leaflet itself into a page in place of the links to it."""
-    _, script = folium.Map.default_js[0]
-    _, style = folium.Map.default_css[0]
+    (_, script), (_, style) = folium.Map.default_js[0], folium.Map.default_css[0]
     inside = {
         f'<script src="{script}"></script>': ("leaflet.js", "<script>{}</script>"),
         f'<link rel="stylesheet" href="{style}"/>': ("leaflet.css", "<style>{}</style>"),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import keras
@@ -39,13 +40,12 @@ def made():
 
 @pytest.fixture
 def built(made):
-    """The models of `made`; what a test does to their weights is undone."""
-    before = {kind: [np.array(x) for x in model.variables] for kind, model in made.items()}
+    """The models of `made`; what a test does to the large ones is undone."""
+    before = {kind: values_of(made[kind].variables) for kind in PRETRAINED}
     yield made
-    for kind, model in made.items():
-        model.trainable = True
-        for variable, value in zip(model.variables, before[kind], strict=True):
-            variable.assign(value)
+    for kind, values in before.items():
+        made[kind].trainable = True
+        restore(made[kind].variables, values)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,15 @@ def b4(own_b4):
 def picture(height, width, count=1, channels=3):
     shape = (count, height, width, channels)
     return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+
+
+def values_of(variables):
+    return [keras.ops.convert_to_numpy(x) for x in variables]
+
+
+def restore(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def settled(network):
@@ -161,13 +170,8 @@ def test_any_size_is_mirrored_up_and_cut_back(tta):
         assert np.allclose(found.sum(axis=-1), 1, atol=1e-5)
         padded = models.predict(model, image[:, mirrored(height)][:, :, mirrored(width)], tta)
         np.testing.assert_allclose(found, padded[:, :height, :width], atol=1e-5)
-        middle = np.s_[:, 16 : height - 16, 16 : width - 16]
+        middle = np.s_[:, 16 : max(16, height - 16), 16 : max(16, width - 16)]
         np.testing.assert_allclose(found[middle], from_large[middle], atol=1e-5)
-
-
-def test_the_mirror_of_the_large_ones(made):
-    for kind in PRETRAINED:
-        assert models.predict(made[kind], picture(20, 33)).shape == (1, 20, 33, 6)
 
 
 def test_time_augmentation_averages_over_the_eight_turns_and_flips():
@@ -234,9 +238,9 @@ def test_pretrained_ones_take_more_bands_in_any_precision(made, original, kind, 
     with policy_of(policy):
         model = from_options(made[kind], channels=5, weights=path)
     assert model.options == {**made[kind].options, "channels": 5, "weights": str(path)}
-    others = [(mine, his) for mine, his in zip(shapes(model), shapes(made[kind])) if mine != his]
-    assert [mine[:2] + mine[3:] for mine, _ in others] == [his[:2] + his[3:] for _, his in others]
-    assert [mine[2] for mine, _ in others] == [5]
+    pairs = zip(shapes(model), shapes(made[kind]), strict=True)
+    ((wide, plain),) = [(mine, his) for mine, his in pairs if mine != his]
+    assert wide == (*plain[:2], 5, plain[3])
     network = next(x for x in model.layers if isinstance(x, keras.Model))
     kernel = theirs.get_layer(stem).get_weights()[0]
     kernel = kernel[:, :, ::-1] if kind == "deeplabv3plus" else kernel
@@ -350,7 +354,7 @@ def answers_of_the_rest(answer, truth):
     return [float(x) for x in (*said, miou.result())]
 
 
-def test_jax_gives_the_same_answers(made, tmp_path):
+def test_jax_gives_the_same_answers(built, tmp_path):
     """Models, losses and metrics; TensorFlow is not even loaded."""
     pytest.importorskip("jax")
     image = picture(32, 32)
@@ -358,23 +362,27 @@ def test_jax_gives_the_same_answers(made, tmp_path):
     np.savez(tmp_path / "given.npz", image=image, truth=truth)
     small = {"width": 4, "depth": 2}
     kept = {kind: getattr(models, kind)(6, **small) for kind in ("unet", "attention_unet")}
-    kept["deeplabv3plus"] = made["deeplabv3plus"]
+    kept["deeplabv3plus"] = built["deeplabv3plus"]
     for kind, model in kept.items():
         settled(model).save(tmp_path / f"{kind}.keras")
     code = f"""
 import sys, keras, numpy as np, pathlib
-sys.path.insert(0, {os.path.dirname(__file__)!r})
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 from segkit import losses, metrics, models
 from test_models import answers_of_the_rest
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 home = pathlib.Path({str(tmp_path)!r})
 given = np.load(home / "given.npz")
+# No random weights: on this backend they take longer than all the rest, and the file has others.
+keras.initializers.GlorotUniform.__call__ = lambda self, shape, dtype=None: np.zeros(shape, dtype)
 for path in home.glob("*.keras"):
     model = keras.models.load_model(path)
     np.save(path.with_suffix(".npy"), model(given["image"]))
 answer = np.load(home / "unet.npy")
 np.save(home / "rest.npy", answers_of_the_rest(answer, given["truth"]))
-model = models.unet(6, **{small})
+for kind in ("attention_unet", "unet"):
+    model = getattr(models, kind)(6, **{small})
+    model.load_weights(home / (kind + ".keras"))
 model.compile("sgd", losses.dice, metrics=[metrics.MeanIoU(6, 5)])
 history = model.fit(given["image"], given["truth"], verbose=0).history
 assert 0 <= history["miou"][0] <= 1 and model.options["width"] == 4
@@ -403,14 +411,13 @@ def squares():
 
 @pytest.mark.parametrize("kind", ["unet", "attention_unet", "efficientnet_unet"])
 def test_overfits_one_batch(built, kind):
+    """The large one without a graph, which takes longer to make than a few steps to run."""
     keras.utils.set_random_seed(0)
-    small = {"width": 8, "depth": 3}
-    large = kind == "efficientnet_unet"
-    model = built[kind] if large else getattr(models, kind)(6, **small)
+    large = kind in PRETRAINED
+    model = built[kind] if large else getattr(models, kind)(6, width=8, depth=2)
+    how = {"run_eagerly": large, "jit_compile": False, "metrics": ["accuracy"]}
     descent = keras.optimizers.SGD(0.1, momentum=0.9)
-    model.compile(
-        descent, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
-    )
+    model.compile(descent, "sparse_categorical_crossentropy", **how)
     descent.build(model.trainable_variables)
     for _ in range(60):
         model.reset_metrics()
@@ -425,7 +432,7 @@ def test_gradients_reach_every_weight_and_a_step_lowers_the_loss(built, kind):
     import tensorflow as tf
 
     model, (image, mask) = built[kind], squares()
-    before = [np.array(x) for x in model.non_trainable_variables]
+    before = values_of(model.non_trainable_variables)
     with tf.GradientTape() as tape:
         loss = losses.weighted_crossentropy(mask, model(image, training=True))
     learned = model.trainable_variables
@@ -434,8 +441,7 @@ def test_gradients_reach_every_weight_and_a_step_lowers_the_loss(built, kind):
         assert slope is not None and np.isfinite(slope).all(), variable.path
         assert np.any(slope) or variable.name == "bias", variable.path  # a batch norm takes it off
         variable.assign_sub(0.01 * slope)
-    for variable, value in zip(model.non_trainable_variables, before, strict=True):
-        variable.assign(value)  # the same layers are dropped
+    restore(model.non_trainable_variables, before)  # the same layers are dropped
     assert losses.weighted_crossentropy(mask, model(image, training=True)) < loss
 
 

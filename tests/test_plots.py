@@ -1,7 +1,10 @@
 """What figures show."""
 
+import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from segkit import plots
 from segkit.rasters import NODATA
@@ -14,3 +17,15 @@ def test_what_has_no_data_is_no_error(ignored):
     wrong, right, aside = (np.array(color) for color in plots.ERROR_COLORS)
     expected = [right, wrong, aside if ignored else wrong, aside, aside]
     assert np.array_equal(plots.error_map(truth, found, ignored), [expected])
+
+
+def test_a_figure_is_shown_once_and_not_kept():
+    """In a fresh kernel, with nothing but the library imported, a figure is a picture."""
+    code = (
+        "from segkit import plots\nimport numpy as np\nplots.grid([[np.zeros((4, 4, 3))]], ['x'])"
+    )
+    cell = nbformat.v4.new_code_cell(code)
+    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=120)
+    (shown,) = client.execute().cells[0].outputs
+    assert shown.output_type == "execute_result" and "image/png" in shown.data
+    assert plots.grid([[np.zeros((4, 4, 3))]], ["x"]) and not plt.get_fignums()

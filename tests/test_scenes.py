@@ -1,5 +1,9 @@
 """Whole scenes: every pixel, right place, right class."""
 
+import os
+import warnings
+from pathlib import Path
+
 import geopandas
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from shapely.geometry import box
 
 from segkit import maps, scenes
 from segkit.classes import DUBAI
+from segkit.datasets import Card
 
 
 def test_blending_weights_never_vanish():
@@ -37,19 +42,13 @@ def test_a_model_that_reads_classes_gives_them_back_to_the_border(tmp_path, shap
     assert scenes.scheme_of(target) == DUBAI
 
 
-def test_a_constant_model_gives_a_constant_map(tmp_path):
-    source = write(tmp_path / "scene.tif", scene_of((150, 333)))
-    target = scenes.predict(Constant(), source, tmp_path / "map.tif", window=64, tta=True)
-    with rasterio.open(target) as found:
-        assert (found.read(1) == 2).all()
-
-
-def test_turns_and_flips_are_undone(tmp_path):
+@pytest.mark.parametrize("kind", [ByColor, Constant])
+def test_turns_and_flips_are_undone(tmp_path, kind):
     array = scene_of((70, 90))
     source = write(tmp_path / "scene.tif", array)
-    target = scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32, tta=True)
+    target = scenes.predict(kind(), source, tmp_path / "map.tif", window=32, tta=True)
     with rasterio.open(target) as found:
-        assert np.array_equal(found.read(1), array[0])
+        assert np.array_equal(found.read(1), array[0] if kind is ByColor else array[0] * 0 + 2)
 
 
 def test_nodata_stays_nodata(tmp_path):
@@ -101,9 +100,6 @@ REAL_SCENES = {
 
 @pytest.mark.parametrize("name", REAL_SCENES)
 def test_real_scenes_keep_their_place(name, tmp_path):
-    import os
-    from pathlib import Path
-
     here = Path(__file__).resolve().parents[2] / "shared" / "data"
     source = Path(os.environ.get("SEGKIT_DATA") or here) / "scenes" / name
     if not source.exists():
@@ -175,6 +171,81 @@ def test_a_killed_map_leaves_what_the_next_one_clears(tmp_path):
     (left / "classes.tif").write_bytes(b"half a map")
     scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
+
+
+class Carded(ByColor):
+    """A model that knows what it learned from: bands, type, range, meters."""
+
+    def __init__(self, **known):
+        known = {"bands": ("red", "green", "nir"), "dtype": "uint16", "gsd": 0.5} | known
+        ranges = () if known["dtype"] == "uint8" else ((0, 2550),) * len(known["bands"])
+        self.card = Card("made up", DUBAI, **{"ranges": ranges, **known})
+
+
+def named(path, array, *names, **more):
+    """Write a scene (bands, H, W), its bands named."""
+    with rasterio.open(write(path, array, **more), "r+") as raster:
+        raster.descriptions = names
+    return path
+
+
+def mapped(model, source, **how):
+    """Return the classes of a scene, and the tags of its map."""
+    target = scenes.predict(model, source, source.with_name("map.tif"), window=32, **how)
+    with rasterio.open(target) as found:
+        return found.read(1), found.tags()
+
+
+def test_a_card_says_bands_and_scaling_and_travels_on(tmp_path):
+    array, model = scene_of((40, 60)), Carded()
+    scene = named(tmp_path / "scene.tif", array.astype(np.uint16) * 10, "Red", "green", "NIR")
+    classes, tags = mapped(model, scene)
+    assert np.array_equal(classes, array[0])
+    assert Card.from_json(tags["card"]) == model.card and scenes.scheme_of(tmp_path / "map.tif")
+    classes, tags = mapped(model, scene, scaling=(0, 1275))  # in place of the card's
+    assert np.array_equal(classes, array[0] * 2 % 6)
+    assert Card.from_json(tags["card"]) == model.card
+    assert "card" not in mapped(ByColor(), write(tmp_path / "plain.tif", array))[1]
+
+
+def test_bands_in_another_order_are_refused_by_their_names(tmp_path):
+    array = scene_of((40, 60)).astype(np.uint16) * 10
+    turned = named(tmp_path / "scene.tif", array, "nir", "green", "red")
+    with pytest.raises(ValueError, match=r"nir.*red.*bands=\(3, 2, 1\)"):
+        mapped(Carded(), turned)
+    mapped(Carded(), turned, bands=(3, 2, 1))
+    with pytest.raises(ValueError, match="takes"):
+        mapped(Carded(), turned, bands=(3, 1, 2))
+    some = named(tmp_path / "some.tif", array, "nir", "b3", "b4")
+    with pytest.raises(ValueError, match=r"bands=\(…, …, 1\)"):
+        mapped(Carded(), some)
+    unknown = write(tmp_path / "unknown.tif", array)  # "band 1", "band 2", "band 3"
+    for model in (Carded(), Carded(bands=("band 1", "band 2", "band 3"))):
+        mapped(model, unknown, bands=(3, 2, 1))
+    with pytest.raises(ValueError, match="of 3, but the model takes 4 .*red, green, blue, nir"):
+        mapped(Carded(bands=("red", "green", "blue", "nir")), unknown)
+
+
+def test_pixels_of_another_type_need_a_range(tmp_path):
+    array = scene_of((40, 60))
+    scene = write(tmp_path / "scene.tif", array.astype(np.float64) * 10)
+    assert np.array_equal(mapped(Carded(dtype="float32"), scene)[0], array[0])
+    for model in (Carded(), Carded(dtype="uint8"), Carded(dtype="float32", ranges=())):
+        with pytest.raises(ValueError, match="pixels are float32.*scaling="):
+            mapped(model, scene)
+        assert np.array_equal(mapped(model, scene, scaling=(0, 2550))[0], array[0])
+
+
+@pytest.mark.parametrize(("gsd", "warned"), [(0.5, 0), (0.7, 0), (0.8, 1), (0.3, 1), (None, 0)])
+def test_pixels_much_larger_or_smaller_are_warned_of(tmp_path, gsd, warned):
+    scene = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        scenes.predict(Carded(dtype="uint8", gsd=gsd), scene, tmp_path / "map.tif", window=32)
+    said = [one for one in caught if one.category is UserWarning]
+    assert len(said) == warned
+    for one in said:
+        assert one.filename == __file__ and f"0.5 m, but the model learned from {gsd}" in str(one)
 
 
 def test_what_is_no_number_has_no_data(tmp_path):

@@ -24,6 +24,15 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+def net(filters=4):
+    """Return a small network with dropout, which draws from a seed of its own."""
+    keras.utils.set_random_seed(5)
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(filters, 3, padding="same")(image)
+    x = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(x))
+    return keras.Model(image, models.probabilities(x, 6))
+
+
 @pytest.fixture
 def data(tiles_h5, patches_h5):
     """Crops to train on and a validation subset."""
@@ -48,21 +57,12 @@ def test_a_trained_model_comes_back_with_its_scheme(data, tmp_path):
 
 
 def test_the_best_epoch_is_kept(data, tmp_path):
-    model = models.unet(6, width=4, depth=2)
+    model = net()
     history = training.fit(model, *data, DUBAI, tmp_path / "m.keras", 4, 3, learning_rate=0.05)
     metric = metrics.MeanIoU(6, 5)
     for images, masks in data[1]:
         metric.update_state(masks, model(images))
     assert float(metric.result()) == pytest.approx(history["val_miou"].max(), abs=1e-4)
-
-
-def net(filters=4):
-    """Return a small network with dropout, which draws from a seed of its own."""
-    keras.utils.set_random_seed(5)
-    image = keras.Input((None, None, 3))
-    x = keras.layers.Conv2D(filters, 3, padding="same")(image)
-    x = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(x))
-    return keras.Model(image, models.probabilities(x, 6))
 
 
 def same(model, other):
@@ -183,7 +183,7 @@ def test_two_trainings_to_one_path_exclude_each_other(data, tmp_path):
 
 def test_early_stopping(data, tmp_path):
     plan = {"epochs": 50, "steps": 1, "learning_rate": 0.0, "patience": 2}
-    history = training.fit(models.unet(6, 4, 2), *data, DUBAI, tmp_path / "m.keras", **plan)
+    history = training.fit(net(), *data, DUBAI, tmp_path / "m.keras", **plan)
     assert len(history) < 50
 
 
@@ -192,7 +192,7 @@ def test_minutes_end_the_training(data, tmp_path):
         def on_train_batch_end(self, batch, logs=None):
             seen.append(logs)
 
-    model, seen = models.unet(6, 4, 2), []
+    model, seen = net(), []
     plan = {"minutes": 0.02, "steps": 5, "callbacks": [Watch()]}
     history = training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras", **plan)
     assert history["seconds"].iloc[-1] >= 1.2 and float(model.optimizer.learning_rate) < 1e-3
@@ -214,11 +214,11 @@ class Weights(keras.callbacks.Callback):
 
 def test_a_running_mean_and_the_best_epoch_exclude_each_other(data, tmp_path):
     with pytest.raises(ValueError, match="without validation"):
-        training.fit(models.unet(6, 4), *data, DUBAI, tmp_path / "m.keras", 1, 1, average=0.5)
+        training.fit(net(), *data, DUBAI, tmp_path / "m.keras", 1, 1, average=0.5)
 
 
 def test_a_running_mean_of_the_weights_is_what_is_kept(data, tmp_path):
-    model, seen = models.unet(6, width=4, depth=2), Weights()
+    model, seen = net(), Weights()
     plan = {"epochs": 1, "steps": 3, "callbacks": [seen], "average": 0.5}
     training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras", **plan)
     first, second, third = seen.seen
@@ -232,9 +232,9 @@ def test_overfitting_one_batch(data):
     masks = np.repeat((images.numpy().mean(axis=-1) > 128)[:1], 4, axis=0).astype(np.uint8)
     images = np.repeat(images[:1], 4, axis=0)
     keras.utils.set_random_seed(0)
-    model = models.unet(6, width=8, depth=2)
-    model.compile(keras.optimizers.AdamW(5e-3), training.default_loss(DUBAI))
-    model.fit(images, masks, epochs=60, verbose=0)
+    model = models.unet(6, width=8, depth=1)
+    model.compile(keras.optimizers.AdamW(1e-2), training.default_loss(DUBAI))
+    model.fit(images, masks, epochs=40, verbose=0)
     right = model.predict(images, verbose=0).argmax(axis=-1) == masks
     assert right.mean() > 0.95
 
