@@ -39,7 +39,8 @@ class Timed:
 
     def __init__(self, path: Path):
         model = training.load(path)
-        self.scheme, self.input_shape, self.answer = model.scheme, model.input_shape, model
+        self.scheme, self.card, self.input_shape = model.scheme, model.card, model.input_shape
+        self.answer = model
         self.seconds = self.windows = 0
         for count in range(1, 9):  # a network is built anew for each size of batch
             self.predict_on_batch(np.zeros((count, WINDOW, WINDOW, 3), np.float32))

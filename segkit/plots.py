@@ -5,6 +5,7 @@ A figure is returned, never shown, so that a notebook's last line displays it on
 
 import functools
 from collections.abc import Callable
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -33,22 +34,24 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Give what a function draws the course's style, and its figure to the caller alone."""
 
     @functools.wraps(draw)
+    @plt.rc_context(STYLE)
     def drawn(*given, **named) -> Figure:
-        with plt.rc_context(STYLE):
-            figure = draw(*given, **named)
-            plt.close(figure)  # else a notebook shows it twice, and pyplot keeps it
-            return figure
+        figure = draw(*given, **named)
+        plt.close(figure)  # else a notebook shows it twice, and pyplot keeps it
+        return figure
 
     return drawn
 
 
 def legend(target, scheme: ClassScheme, **kwargs):
-    """Add a legend of class colors to a figure or axes."""
+    """Add a legend of class colors to a figure or axes, in as many rows as it needs."""
     patches = [
         Patch(facecolor=np.array(color) / 255, edgecolor="0.4", label=name)
         for name, color in zip(scheme.names, scheme.colors, strict=True)
     ]
-    style = {"frameon": False, "fontsize": 9, "ncols": len(patches), "loc": "outside lower center"}
+    inches = sum(0.5 + 0.075 * len(name) for name in scheme.names)
+    columns = int(min(1, target.figure.get_figwidth() / inches) * len(patches)) or 1
+    style = {"frameon": False, "fontsize": 9, "ncols": columns, "loc": "outside lower center"}
     return target.legend(handles=patches, **style | kwargs)
 
 
@@ -115,13 +118,12 @@ def comparison(
 @styled
 def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) -> Figure:
     """Draw grouped bars: one group per row of the table, one bar per column."""
-    colors = LINE_COLORS
-    if scheme:
-        colors = [np.array(scheme.colors[scheme.names.index(name)]) / 255 for name in table.columns]
+    of = dict(zip(scheme.names, np.array(scheme.colors) / 255, strict=True)) if scheme else {}
+    colors = [of.get(name, color) for name, color in zip(table.columns, cycle(LINE_COLORS))]
     figure, ax = plt.subplots(figsize=(7.5, 3))
-    table.plot.bar(ax=ax, color=list(colors)[: table.shape[1]], edgecolor="0.4", width=0.8, rot=0)
+    table.plot.bar(ax=ax, color=colors, edgecolor="0.4", width=0.8, rot=0, legend=False)
     ax.set(ylabel=ylabel, xlabel="")
-    ax.legend(ncols=3)
+    figure.legend(loc="outside lower center", ncols=6)
     return figure
 
 
@@ -194,7 +196,7 @@ def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
         rows = np.flatnonzero(groups == group)
         chosen = table.iloc[rows]
         ax.hlines(rows, chosen["low"], chosen["high"], color=color, alpha=0.5, linewidth=4)
-        ax.plot(chosen["score"], rows, "o", color=color, label=group or None)
+        ax.plot(chosen["score"], rows, "o", color=color, label=group or None, markersize=6)
     ax.set_yticks(range(len(table)), table.index, fontsize=8)
     ax.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.5))
     ax.grid(axis="x", alpha=0.3)
@@ -233,4 +235,5 @@ def confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     ax.set_xticks(range(len(scheme)), scheme.names, rotation=35, ha="right")
     ax.set_yticks(range(len(scheme)), scheme.names)
     ax.set(xlabel="predicted class", ylabel="true class")
+    ax.spines[:].set_visible(False)
     return figure

@@ -165,8 +165,10 @@ def test_without_a_crs_there_are_pixels_and_no_hectares(tmp_path):
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):
-    """Tiles that one test fetched are not there for the next."""
+    """Tiles that one test fetched are not there for the next, nor are its figures."""
     monkeypatch.setenv("SEGKIT_CACHE", str(tmp_path / "cache"))
+    yield
+    plt.close("all")
 
 
 def axes_over(bounds):

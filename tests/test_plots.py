@@ -7,6 +7,7 @@ import pytest
 from nbclient import NotebookClient
 
 from segkit import plots
+from segkit.classes import DUBAI
 from segkit.rasters import NODATA
 
 
@@ -28,4 +29,13 @@ def test_a_figure_is_shown_once_and_not_kept():
     client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=120)
     (shown,) = client.execute().cells[0].outputs
     assert shown.output_type == "execute_result" and "image/png" in shown.data
-    assert plots.grid([[np.zeros((4, 4, 3))]], ["x"]) and not plt.get_fignums()
+    kept = plt.get_fignums()
+    assert plots.grid([[np.zeros((4, 4, 3))]], ["x"]) and plt.get_fignums() == kept
+
+
+@pytest.mark.parametrize(("pictures", "columns"), [(1, 1), (2, 4), (4, 6)])
+def test_a_legend_is_no_wider_than_its_figure(pictures, columns):
+    figure = plots.grid([[np.zeros((4, 4), np.uint8)] * pictures], ["x"] * pictures, DUBAI)
+    (legend,) = figure.legends
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().width <= figure.bbox.width and legend._ncols >= columns
