@@ -61,8 +61,9 @@ class Card:
 
     def scaled(self, image: np.ndarray) -> np.ndarray:
         """Turn pixels (..., bands) of any type into float32, 0–255; not a number becomes 0."""
+        plain = image.dtype == np.uint8 and set(self.ranges) == {(0.0, 255.0)}
         image = np.asarray(image, np.float32)
-        if set(self.ranges) == {(0.0, 255.0)}:
+        if plain:
             return image
         low, high = np.array(self.ranges, np.float32).T
         return np.nan_to_num((image - low) * (255 / (high - low))).clip(0, 255)
