@@ -152,8 +152,7 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta) -> Iter
     for row, end in zip(progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))
         pixels = scene.read(bands, window=area)
-        # Not a number would spread over all that a network sees.
-        image = np.nan_to_num(card.scaled(np.moveaxis(pixels, 0, -1)))
+        image = card.scaled(np.moveaxis(pixels, 0, -1))
         windows, image = patchify(image, window, overlap)[0], None
         for i in range(0, len(columns), batch_size):
             found = models.predict(model, windows[i : i + batch_size], tta)

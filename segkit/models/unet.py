@@ -131,14 +131,21 @@ def predict(model, images: np.ndarray, tta: bool = False) -> np.ndarray:
         float32 probabilities (B, H, W, classes).
     """
     height, width = images.shape[1:3]
-    images = np.pad(images, ((0, 0), (0, -height % STEP), (0, -width % STEP), (0, 0)), "reflect")
-    sides = [(turns, flip) for turns in range(4) for flip in (1, -1)] if tta else [(0, 1)]
-    total = 0
-    for turns, flip in sides:
-        seen = np.rot90(images, turns, axes=(1, 2))[:, :, ::flip]
-        found = np.asarray(model.predict_on_batch(np.ascontiguousarray(seen)), np.float32)
-        total = total + np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
-    return total[:, :height, :width] / len(sides)
+    if height % STEP or width % STEP:
+        more = ((0, 0), (0, -height % STEP), (0, -width % STEP), (0, 0))
+        images = np.pad(images, more, "reflect")
+    total = _answer(model, images)
+    if tta:
+        turned = [(turns, flip) for turns in range(4) for flip in (1, -1)][1:]
+        total = (total + sum(_answer(model, images, *how) for how in turned)) / 8
+    return total[:, :height, :width]
+
+
+def _answer(model, images: np.ndarray, turns: int = 0, flip: int = 1) -> np.ndarray:
+    """Ask a model about turned and flipped images; turn its answer back."""
+    seen = np.rot90(images, turns, axes=(1, 2))[:, :, ::flip]
+    found = np.asarray(model.predict_on_batch(np.ascontiguousarray(seen)), np.float32)
+    return np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
 
 
 def flops(model: keras.Model, height: int, width: int) -> int:
