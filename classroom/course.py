@@ -68,13 +68,13 @@ class Profile:
     transfer_epochs: tuple[int, int]
     transfer_steps: int
     minutes: float
-    encoder: str = "b4"
+    encoder: str = "lite0"
     scene: int = 2048
 
 
-SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, (1, 1), 2, 0.05, "b0", 1024)
-QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 2), 6, 0.3)
-FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10)
+SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, (1, 1), 2, 0.05, scene=1024)
+QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 3), 40, 0.3)
+FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10, "b4")
 
 
 def profile() -> Profile:

@@ -20,7 +20,7 @@ PROGRAMS = ("app", "scale", "cli")
 #: Inside a package, too, a file imports only those before it.
 INSIDE = {
     "datasets": ("base", "dubai", "sample", "folder"),
-    "models": ("unet", "attention", "encoders", "deeplab", "files"),
+    "models": ("unet", "attention", "lite", "encoders", "deeplab", "files"),
 }
 MARKS = re.compile(r"(<!-- house -->\n).*?(<!-- /house -->)", re.DOTALL)
 _BETWEEN = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)

@@ -15,8 +15,8 @@ from classroom.course import Profile
 from segkit import losses, models, patches, pipeline, store, training, weights
 from segkit.classes import ClassScheme
 
-#: Crops in a batch of notebook 04: an EfficientNet-B4 needs more memory than the small U-Net.
-TRANSFER_BATCH = 4
+#: Crops in a batch of notebook 04.
+TRANSFER_BATCH = 8
 
 Trained = tuple[keras.Model, pd.DataFrame]
 
@@ -41,7 +41,7 @@ def unet(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more)
 def encoder_file(variant: str) -> Path | None:
     """Return the encoder's ImageNet weights, or None, saying so, where they cannot be had."""
     try:
-        found = weights.imagenet(f"efficientnet{variant}")
+        found = weights.imagenet(variant)
     except weights.WeightsNotFound:
         print("encoder: random, for there are no ImageNet weights here")
         return None
@@ -78,7 +78,7 @@ def fine_tune(
 def efficientnet(
     profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path
 ) -> tuple[keras.Model, pd.DataFrame, pd.DataFrame]:
-    """Train the EfficientNet-B4 U-Net of notebook 04 in its two phases.
+    """Train the EfficientNet U-Net of notebook 04 in its two phases.
 
     Returns:
         The model, and the history of each phase.

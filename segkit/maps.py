@@ -62,7 +62,8 @@ def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
     if isinstance(mapped, geopandas.GeoDataFrame):
         size, unit = _polygon_areas(mapped)
     else:
-        size, unit = _raster_areas(mapped)
+        table, unit = _compared(mapped, mapped)
+        size = table["before"]
     table = size[size > 0].sort_values(ascending=False).rename(unit).rename_axis("class")
     table = table.reset_index()
     table["share"] = table[unit] / table[unit].sum()
@@ -123,6 +124,11 @@ def changes(
     Raises:
         ValueError: the two maps differ in size, place, or classes.
     """
+    return _compared(before, after, target)[0]
+
+
+def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
+    """Return the table of `changes`, and its unit."""
     with rasters.opened(before) as old, rasters.opened(after) as new:
         _check_same(old, new)
         project = _to_degrees(old.crs) if old.crs else None
@@ -140,13 +146,14 @@ def changes(
         if target:
             write(became, after, target)
     if project is None:
-        _warn_no_crs("pixels", stacklevel=3)
+        _warn_no_crs("pixels")
     names, stayed = _names(after), np.diag(moved)
     table = {"before": moved.sum(axis=1), "after": moved.sum(axis=0)}
     table |= {"gained": table["after"] - stayed, "lost": table["before"] - stayed}
     present = np.flatnonzero(table["before"] + table["after"])
     index = pd.Index([names.get(i, str(i)) for i in present], name="class")
-    return pd.DataFrame({key: values[present] for key, values in table.items()}, index)
+    table = pd.DataFrame({key: values[present] for key, values in table.items()}, index)
+    return table, "hectares" if project else "pixels"
 
 
 def _check_same(old, new) -> None:
@@ -167,22 +174,6 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
     project = _to_degrees(gdf.crs)
     square_meters = gdf.geometry.map(lambda polygon: _true_area(polygon, project))
     return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
-
-
-def _raster_areas(map_tif: str | Path) -> tuple[pd.Series, str]:
-    names, size = _names(map_tif), np.zeros(256)
-    with rasters.opened(map_tif) as raster:
-        project = _to_degrees(raster.crs) if raster.crs else None
-        for area in _blocks(raster.height, raster.width):
-            indices, known = rasters.read(raster, area)
-            counts = np.bincount(indices[known], minlength=256).astype(float)
-            size += counts * (_pixel_area(raster, area, project) if project else 1)
-    if project is None:
-        _warn_no_crs("pixels")
-    present = np.flatnonzero(size)
-    index = [names.get(i, str(i)) for i in present]
-    unit = "hectares" if project else "pixels"
-    return pd.Series(size[present] / (SQUARE_METERS_PER_HECTARE if project else 1), index), unit
 
 
 def _blocks(height: int, width: int) -> list[Window]:
@@ -219,6 +210,6 @@ def _names(map_tif: str | Path) -> dict[int, str]:
     return dict(enumerate(scheme.names)) if scheme else {}
 
 
-def _warn_no_crs(unit: str, stacklevel: int = 4) -> None:
+def _warn_no_crs(unit: str) -> None:
     text = f"the map has no CRS, so there are no hectares: {unit} instead"
-    warnings.warn(text, stacklevel=stacklevel)
+    warnings.warn(text, stacklevel=4)

@@ -9,7 +9,6 @@ several images are added, and divided at the end.
 import keras
 import numpy as np
 import pandas as pd
-from keras import ops
 from scipy import ndimage
 
 from segkit.classes import ClassScheme
@@ -291,8 +290,10 @@ def _counted(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable("segkit")
-class MeanIoU(keras.metrics.Metric):
+class MeanIoU(keras.metrics.IoU):
     """Mean IoU over all that was seen since the last reset, as in `summary`.
+
+    It is updated with indices (B, H, W) and probabilities (B, H, W, C).
 
     Args:
         classes: number of classes.
@@ -301,38 +302,11 @@ class MeanIoU(keras.metrics.Metric):
     """
 
     def __init__(self, classes: int, ignore_index: int | None = None, name="miou", **kwargs):
-        super().__init__(name=name, **kwargs)
+        counted = [c for c in range(classes) if c != ignore_index]
+        how = {"ignore_class": ignore_index, "sparse_y_pred": False, "name": name}
+        super().__init__(classes, counted, **how, **kwargs)
         self.classes, self.ignore_index = classes, ignore_index
-        # One number per pair of classes. int32 holds 2·10⁹ pixels; float32 stops at 1.7·10⁷.
-        self.counts = self.add_variable((classes, classes), "zeros", dtype="int32", name="counts")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch: indices (B, H, W) and probabilities (B, H, W, C)."""
-        y_true = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        y_pred = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
-        # An ignored pixel gets a pair number beyond the last, which the slice leaves out.
-        ignored = self.classes**2
-        pairs = y_true * self.classes + y_pred
-        if self.ignore_index is not None:
-            pairs = ops.where(y_true == self.ignore_index, ignored, pairs)
-        counts = ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=ignored + 1)[:ignored]
-        self.counts.assign_add(ops.cast(ops.reshape(counts, self.counts.shape), "int32"))
-
-    def result(self):
-        """Return the mean over classes in truth or prediction, the ignored one left out."""
-        counts = ops.cast(self.counts, "float32")
-        hit = ops.diagonal(counts)
-        union = ops.sum(counts, axis=0) + ops.sum(counts, axis=1) - hit
-        present = union > 0
-        if self.ignore_index is not None:
-            present = ops.logical_and(present, ops.arange(self.classes) != self.ignore_index)
-        iou = ops.where(present, hit / ops.maximum(union, 1.0), 0.0)
-        return ops.sum(iou) / ops.maximum(ops.sum(ops.cast(present, "float32")), 1.0)
-
-    def reset_state(self):
-        """Forget all that was seen."""
-        self.counts.assign(ops.zeros(self.counts.shape, "int32"))
 
     def get_config(self):
         """Return what builds the same metric anew."""
-        return {**super().get_config(), "classes": self.classes, "ignore_index": self.ignore_index}
+        return {"classes": self.classes, "ignore_index": self.ignore_index, "name": self.name}

@@ -107,13 +107,7 @@ def unpatchify(patches: np.ndarray, shape: tuple[int, ...], overlap: float = 0.0
     return canvas[:height, :width]
 
 
-def cut(
-    tiles_h5: str | Path,
-    path: str | Path,
-    size: int = 256,
-    overlap: float = 0.0,
-    edges: str = "keep",
-) -> Path:
+def cut(tiles_h5: str | Path, path: str | Path, size: int = 256, overlap=0.0, edges="keep") -> Path:
     """Cut all tiles of a store into one file of patches, whole or not at all.
 
     Args:
@@ -204,10 +198,7 @@ def read(patches_h5: str | Path, positions: int | Sequence[int]) -> tuple[np.nda
 
 
 def split(
-    patches_h5: str | Path,
-    by: str = "image",
-    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
-    seed: int = 0,
+    patches_h5: str | Path, by: str = "image", fractions=(0.7, 0.15, 0.15), seed: int = 0
 ) -> pd.DataFrame:
     """Share the patches out over train, validation and test, and write it into the file.
 

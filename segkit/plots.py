@@ -27,6 +27,8 @@ STYLE = {
 ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
 #: Gray level of pixels without a class.
 NO_CLASS = 225
+#: What columns of a history are called on an axis.
+AXES = {"miou": "mean IoU", "images": "images seen", "seconds": "seconds of training"}
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 
@@ -128,36 +130,27 @@ def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) ->
 
 
 @styled
-def curves(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Draw training and validation loss and mIoU over the epochs, one color per run."""
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3))
-    for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
-        epochs = np.arange(1, len(history) + 1)
-        for ax, key in zip(axes, ("loss", "miou"), strict=True):
-            ax.plot(epochs, history[key], "--", color=color, alpha=0.6, label=f"{name}, training")
-            if f"val_{key}" in history:
-                ax.plot(epochs, history[f"val_{key}"], color=color, label=f"{name}, validation")
-            ax.set(xlabel="epoch", ylabel={"loss": "loss", "miou": "mean IoU"}[key])
-            ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[1].set_ylim(0, 1)
-    axes[1].legend()
-    return figure
-
-
-@styled
-def race(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Draw validation mIoU over images seen and over seconds of training, one color per run.
+def curves(
+    histories: dict[str, pd.DataFrame], panels=(("epoch", "loss"), ("epoch", "miou")), train=True
+) -> Figure:
+    """Draw scores over the course of trainings, one color per run.
 
     Args:
-        histories: name → table with the columns images, seconds and val_miou.
+        histories: name → what `training.fit` returned.
+        panels: for each picture, what lies to the right (epoch, images or seconds) and upwards.
+        train: draw training's values, dashed, beside those of validation.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), sharey=True)
+    figure, axes = plt.subplots(1, len(panels), figsize=(8.5, 3))
     for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
-        for ax, key in zip(axes, ("images", "seconds"), strict=True):
-            ax.plot(history[key], history["val_miou"], "o-", color=color, label=name)
-            ax.set(xlabel={"images": "images seen", "seconds": "seconds of training"}[key])
-    axes[0].set(ylabel="validation mean IoU", ylim=(0, 1))
-    axes[0].legend()
+        for ax, (x, y) in zip(axes, panels, strict=True):
+            place = history[x] + (x == "epoch")
+            if train:
+                ax.plot(place, history[y], "--", color=color, alpha=0.6, label=f"{name}, training")
+            if f"val_{y}" in history:
+                ax.plot(place, history[f"val_{y}"], ".-", color=color, label=f"{name}, validation")
+            ax.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
+            ax.set_ylim((0, 1) if y == "miou" else (None, None))
+    axes[-1].legend()
     return figure
 
 

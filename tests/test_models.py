@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from segkit import losses, metrics, models, weights
+from segkit.models import lite as lite_network
 
 KINDS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet")
 PRETRAINED = ("deeplabv3plus", "efficientnet_unet")
@@ -205,7 +206,9 @@ def test_impossible_networks_are_refused(wrong):
 
 def test_an_unknown_variant_is_refused_with_the_choices():
     for variant in ("b3", "resnet50"):
-        with pytest.raises(ValueError, match=f"variant='{variant}': choose one of b4, b0"):
+        with pytest.raises(
+            ValueError, match=f"variant='{variant}': choose one of b4, b0, lite0, lite2"
+        ):
             models.efficientnet_unet(6, weights=None, variant=variant)
 
 
@@ -268,8 +271,8 @@ def test_a_downloaded_encoder_gives_the_features_of_its_package(
     content, model = path.read_bytes(), built["efficientnet_unet"]
     with served(content) as address:
         monkeypatch.setenv("SEGKIT_WEIGHTS", str(tmp_path / "cache"))
-        source = weights.Source("b0.h5", address, "md5:" + hashlib.md5(content).hexdigest())
-        monkeypatch.setitem(weights.SOURCES, "efficientnetb0", (source,))
+        source = (address, "md5:" + hashlib.md5(content).hexdigest())
+        monkeypatch.setitem(weights.SOURCES, "b0", source)
         models.load_encoder(model, weights.imagenet("efficientnetb0"))
     image = picture(96, 64)
     scaled = (image / 255 - models.IMAGENET_MEAN) / models.IMAGENET_DEVIATION
@@ -317,6 +320,62 @@ def test_resnet_weights_are_turned_from_blue_first_to_red_first(built, original)
     check_alike(ours, features(theirs, STAGES)(caffe))
 
 
+@pytest.fixture(scope="module")
+def lite():
+    """The U-Net on EfficientNet-Lite0, its encoder filled from the package."""
+    return models.efficientnet_unet(6, variant="lite0")
+
+
+def test_lite_with_its_head_knows_a_palace():
+    """ImageNet's class 698 for the picture that scikit-learn ships; every tensor is used once."""
+    from sklearn.datasets import load_sample_image
+
+    given = weights.read(weights.imagenet("lite0"))
+    image = keras.Input((224, 224, 3))
+    x = lite_network.norm(
+        keras.layers.Conv2D(1280, 1, use_bias=False)(lite_network.lite_encoder(image)[0])
+    )
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(6)(x))
+    network = keras.Model(image, keras.layers.Dense(1000, activation="softmax")(x))
+    filled = [layer for layer in network.layers if layer.weights]
+    for layer, arrays in zip(filled, given, strict=True):
+        layer.set_weights(arrays)  # raises if one is left over
+    assert sum(map(len, given)) == len(network.weights)
+    square = load_sample_image("china.jpg")[:, 100:527].astype(np.float32)
+    seen = (keras.ops.image.resize(square[None], (224, 224)) - 127) / 128
+    found = np.asarray(network(seen))[0]
+    assert found.argmax() == 698 and found[698] > 0.2
+
+
+def test_the_lite_encoder_holds_the_weights_of_its_file(lite):
+    given = weights.read(weights.imagenet("lite0"))
+    taken = [layer for layer in models.encoder_layers(lite) if layer.weights]
+    assert len(given) == len(taken) + 3  # head, its norm, classifier
+    for layer, arrays in zip(taken, given[:-3], strict=True):
+        for mine, theirs in zip(layer.get_weights(), arrays, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    scaled = np.asarray(lite.layers[1](np.array([[[[0, 127, 255]]]], np.float32)))
+    np.testing.assert_allclose(scaled.ravel(), [-127 / 128, 0, 1], atol=1e-6)
+    answer = np.asarray(lite(picture(64, 96)))
+    assert answer.shape == (1, 64, 96, 6) and np.allclose(answer.sum(axis=-1), 1, atol=1e-5)
+    models.freeze(lite)
+    learns = {layer.name for layer in lite.get_layer("efficientnetlite0").layers if layer.trainable}
+    models.unfreeze(lite)
+    assert learns.isdisjoint(layer.name for layer in models.encoder_layers(lite)) and learns
+
+
+def test_the_larger_lite_takes_its_own_weights_alone_and_any_bands():
+    path = weights.imagenet("lite2")
+    with policy_of("mixed_bfloat16"):
+        model = models.efficientnet_unet(3, variant="lite2", channels=4)
+    kernel = weights.read(path)[0][0]
+    stem = next(layer for layer in models.encoder_layers(model) if layer.weights)
+    np.testing.assert_allclose(stem.get_weights()[0], models.inflate(kernel, 4), rtol=1e-6)
+    check_wide(model, "mixed_bfloat16")
+    with pytest.raises(ValueError, match="does not hold the weights of efficientnetlite2"):
+        models.load_encoder(model, weights.imagenet("lite0"))
+
+
 def test_weights_of_another_network_are_refused(made, tmp_path):
     write_no_top(tmp_path / "other.h5", models.unet(3, width=4))
     for kind in PRETRAINED:
@@ -326,10 +385,10 @@ def test_weights_of_another_network_are_refused(made, tmp_path):
         models.load_encoder(made["unet"], tmp_path / "other.h5")
 
 
-def test_saved_models_load_alone_and_answer_alike(made, b4, tmp_path):
+def test_saved_models_load_alone_and_answer_alike(made, b4, lite, tmp_path):
     image = picture(32, 64)
     np.save(tmp_path / "image.npy", image)
-    kept = {**made, "efficientnet_unet": b4}
+    kept = {**made, "efficientnet_unet": b4, "lite": lite}
     for kind, model in kept.items():
         model.save(tmp_path / f"{kind}.keras")
     code = f"""

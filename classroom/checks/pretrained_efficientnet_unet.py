@@ -7,10 +7,10 @@ from classroom.checks.verdict import Wrong, call, check, near, numbers
 
 @check(
     "Set `share`: weights that learn with a frozen encoder, divided by those that learn without.",
-    "Less than a third learns: the decoder, which is new.",
+    "Less than a quarter learns: the decoder, which is new.",
 )
 def learning_share(share):
-    """04, knob: the share of weights that learn while the encoder is frozen, about 0.31."""
+    """04, knob: the share of weights that learn with a frozen encoder (Lite0: 0.23, B4: 0.31)."""
     (share,) = numbers(share, 1)
     if share > 100:
         raise Wrong("This is a number of weights. Divide it by how many learn without freezing.")
@@ -23,14 +23,14 @@ def learning_share(share):
             "Both counts are alike: call `models.unfreeze(model)` before the first, and "
             "`models.freeze(model)` before the second."
         )
-    if near(share, 0.3132, 0.0003):
+    if near(share, 0.2241, 0.0003) or near(share, 0.3132, 0.0003):
         raise Wrong(
             "Nearly: this is divided by all weights, also those that are only stored. Divide by "
             "the weights that learn before freezing."
         )
-    if near(share, 0.69, 0.02):
+    if near(share, 0.77, 0.02) or near(share, 0.69, 0.02):
         raise Wrong("This is the share that is held still. What is asked for is the rest.")
-    if not 0.3 < share < 0.33:
+    if not (near(share, 0.2265, 0.006) or near(share, 0.3147, 0.006)):
         raise Wrong(
             "Count the numbers in `model.trainable_weights`, once before freezing, once after."
         )

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -17,6 +18,7 @@ import numpy as np
 from keras import layers
 
 from segkit import weights as pretrained
+from segkit.models.lite import LAST, lite_unet
 from segkit.models.unet import BATCH_NORM_MOMENTUM, remembered
 
 #: ImageNet mean and deviation per channel (R, G, B) on a scale of 0–1.
@@ -30,11 +32,11 @@ class Encoder:
     """A row of the table of encoders.
 
     Attributes:
-        key: its weights in `weights.SOURCES`; the network inside a model has this name.
+        key: names its weights in `weights.imagenet`, and the network inside a model.
         last: its last layer; what follows in the same network is a decoder.
         mean, deviation: of each channel (R, G, B) on a scale of 0–255, as it has learned on them.
-        unet: builds a network of scores around it, from the row, classes and channels; None where
-            a builder of its own does that.
+        unet: builds a network of scores around it, from key, classes and channels; None where a
+            builder of its own does that.
         blue_first: whether its weights expect blue, green, red.
     """
 
@@ -42,7 +44,7 @@ class Encoder:
     last: str
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    unet: Callable[["Encoder", int, int], keras.Model] | None = None
+    unet: Callable[[str, int, int], keras.Model] | None = None
     blue_first: bool = False
 
 
@@ -61,14 +63,14 @@ def silence():
         yield
 
 
-def _package_unet(row: Encoder, classes: int, channels: int) -> keras.Model:
+def _package_unet(key: str, classes: int, channels: int) -> keras.Model:
     """Build the U-Net of segmentation-models, in layers of Keras' own."""
     options = {"input_shape": (None, None, channels), "encoder_weights": None}
     with silence():
         unet = segmentation_models().Unet
-        network = unet(row.key, classes=classes, activation="linear", **options)
+        network = unet(key, classes=classes, activation="linear", **options)
     network = keras.models.clone_model(network, clone_function=_plain_layer)
-    return keras.Model(network.inputs[0], network.outputs[0], name=row.key)
+    return keras.Model(network.inputs[0], network.outputs[0], name=key)
 
 
 def _plain_layer(layer: layers.Layer) -> layers.Layer:
@@ -94,10 +96,14 @@ _PACKAGE = {
     "deviation": tuple(255 * deviation for deviation in IMAGENET_DEVIATION),
     "unet": _package_unet,
 }
+_LITE = {"last": LAST, "mean": (127.0,) * 3, "deviation": (128.0,) * 3}
+_LITE_2 = partial(lite_unet, width=1.1, depth=1.2)
 #: The table of encoders. Those with a `unet` are the variants of `efficientnet_unet`.
 ENCODERS = {
     "b4": Encoder("efficientnetb4", **_PACKAGE),
     "b0": Encoder("efficientnetb0", **_PACKAGE),
+    "lite0": Encoder("efficientnetlite0", **_LITE, unet=lite_unet),
+    "lite2": Encoder("efficientnetlite2", **_LITE, unet=_LITE_2),
     "resnet50": Encoder(
         "resnet50", "conv5_block3_out", RESNET_MEAN, (1.0, 1.0, 1.0), blue_first=True
     ),
@@ -112,9 +118,10 @@ def efficientnet_unet(
 
     Args:
         classes: number of classes.
-        weights: "imagenet" (downloaded once, then kept), the path of a no-top file of Keras or of
-            the efficientnet package, or None for random weights.
-        variant: "b4" or, lighter, "b0": both by segmentation-models.
+        weights: "imagenet" (that of b4 and b0 is downloaded once, then kept; that of the lite ones
+            is installed), the path of such a file, or None for random weights.
+        variant: "b4" or, lighter, "b0", both by segmentation-models; or "lite0" or "lite2", built
+            for processors, with a light decoder (see `lite`).
         channels: bands of the image. More than three repeat the red, green and blue preprocessing
             and weights in turn (see `inflate`).
 
@@ -132,7 +139,7 @@ def efficientnet_unet(
     row = ENCODERS[variant]
     path = weights_file(row, weights)
     inputs = keras.Input((None, None, channels), name="image")
-    x = row.unet(row, classes, channels)(normalized(inputs, row))
+    x = row.unet(row.key, classes, channels)(normalized(inputs, row))
     outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
     model = keras.Model(inputs, outputs, name="efficientnet_unet")
     if path:
@@ -155,9 +162,9 @@ def normalized(image, row: Encoder):
 def load_encoder(model: keras.Model, path: str | Path) -> None:
     """Copy pretrained weights into the encoder of an `efficientnet_unet` or `deeplabv3plus`.
 
-    A no-top file of Keras, one of the efficientnet package and the encoder have the same weighted
-    layers in the same order; Keras' EfficientNets have one more at the front, a Normalization,
-    which the model's own rescaling replaces.
+    The file and the encoder have the same weighted layers in the same order; Keras' EfficientNets
+    have one more at the front, a Normalization, which the model's own rescaling replaces; files of
+    EfficientNet-Lite go on with three that tell the classes of ImageNet.
 
     Raises:
         ValueError: the file holds other weights, or is not whole.
@@ -165,7 +172,7 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
     row = _encoder(model)[1]
     taken = [layer for layer in encoder_layers(model) if layer.weights]
     given = pretrained.read(path)
-    given = given[1:] if len(given) == len(taken) + 1 else given
+    given = given[1:] if len(given) == len(taken) + 1 else given[: len(taken)]
     if given and given[0][0].ndim == 4:
         kernel = given[0][0][:, :, :: -1 if row.blue_first else 1]
         given[0][0] = inflate(kernel, model.input_shape[-1])

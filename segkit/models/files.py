@@ -66,8 +66,8 @@ def load(path: str | Path) -> keras.Model:
     """Load a model that `save` wrote; `.scheme`, `.card` (or None) and `.record` come with it.
 
     Raises:
-        FileNotFoundError: there is no such model, or it has no record.
-        ValueError: the file is broken.
+        FileNotFoundError: there is no such model.
+        ValueError: the file is broken, or has no record.
     """
     path = Path(path)
     if not path.exists():
@@ -80,17 +80,13 @@ def load(path: str | Path) -> keras.Model:
 
 def read_record(path: str | Path) -> dict:
     """Return what was recorded of a model, without loading it; raises as `load` does."""
-    path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            if RECORD in archive.namelist():
-                return json.loads(archive.read(RECORD))
+            return json.loads(archive.read(RECORD))
     except zipfile.BadZipFile as error:
         raise ValueError(f"{shown(path)} is no whole model: train or copy it again") from error
-    note = path.with_suffix(".json")
-    if not note.exists():
-        raise FileNotFoundError(f"{shown(note)} does not exist: train the model first")
-    return json.loads(note.read_text(encoding="utf-8"))
+    except KeyError as error:
+        raise ValueError(f"{shown(path)} has no record: write it with segkit") from error
 
 
 def _tell(model: keras.Model, record: dict) -> None:
