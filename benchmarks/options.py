@@ -33,7 +33,16 @@ def parser(description: str = "") -> argparse.ArgumentParser:
     made.add_argument("--width", type=int, default=16, help="filters of a U-Net's first block")
     made.add_argument("--split", default="image", type=rule, choices=list(FRACTIONS))
     made.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
-    made.add_argument("--clock", default="wall", choices=("wall", "cpu"))
+    made.add_argument("--clock", default="wall", choices=("wall", "cpu", "pace"))
+    made.add_argument("--variant", default="b4", choices=("b4", "lite0", "lite2"))
+    made.add_argument("--weights", default="none", choices=("none", "imagenet"))
+    made.add_argument(
+        "--frozen", type=float, default=0, help="share of the minutes with a frozen encoder"
+    )
+    made.add_argument("--fine-rate", type=float, help="learning rate of the rest of the minutes")
+    made.add_argument(
+        "--share", type=float, default=1, help="share of the training images, drawn by the seed"
+    )
     made.add_argument("--stride", type=int, default=1, help="pixels that a U-Net gathers first")
     made.add_argument("--dice", type=float, default=0.5, help="weight of Dice in the loss")
     made.add_argument("--average", type=float, help="share of the running mean of the weights")
@@ -57,14 +66,22 @@ def read(words: list[str] | None = None, description: str = "") -> argparse.Name
     found = reader.parse_args(words)
     if found.stride != 1 and found.model != "unet":
         reader.error("--stride is for --model unet")
+    others = ("variant", "weights", "frozen", "fine_rate")
+    if found.model != "efficientnet_unet" and _changed(reader, found, others):
+        reader.error(f"{', '.join(others)} are for --model efficientnet_unet")
+    if found.share != 1 and found.split == "patch":
+        reader.error("--share draws whole images: not with --split patch")
     if found.candidates != 1 and found.split == "patch":
         reader.error("--candidates draws windows from whole tiles: not with --split patch")
     own = ("crop", "batch_size", "learning_rate", "dice", "average", "candidates", "six")
-    if found.model == "reference":
-        changed = [name for name in own if getattr(found, name) != reader.get_default(name)]
-        if changed:
-            reader.error(f"the reference recipe is fixed: without {', '.join(changed)}")
+    if found.model == "reference" and (changed := _changed(reader, found, own)):
+        reader.error(f"the reference recipe is fixed: without {', '.join(changed)}")
     return found
+
+
+def _changed(reader, found, names) -> list[str]:
+    """Return which options differ from their defaults."""
+    return [name for name in names if getattr(found, name) != reader.get_default(name)]
 
 
 def recipe(command: str, without: tuple[str, ...] = ()) -> dict:

@@ -7,7 +7,9 @@ Ours learns from random crops of the whole training images (`--split patch`: of 
 patches); the best epoch is not picked, the last one counts. `--model reference` is another course's
 recipe (see reference.py). The minutes are those of training: neither scoring nor the first step,
 which builds the program, counts. With `--clock cpu` a minute is one of processor time on all cores,
-so that other work on the same machine takes little away.
+so that other work on the same machine takes little away. With `--clock pace` it is measured first
+how fast this machine trains (see speed.py), and a minute is one on a machine where the width-16
+U-Net takes 16 ms for a 128-pixel crop: so runs of faster and slower machines can be compared.
 """
 
 import argparse
@@ -20,13 +22,15 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from benchmarks import options as given
-from benchmarks import reference, score, scoreboard
+from benchmarks import reference, score, scoreboard, speed
 from segkit import __version__, datasets, models, patches, pipeline, store, training
 from segkit.files import work_root
 
@@ -37,18 +41,14 @@ MODELS = {
     "unet": lambda classes, options: models.unet(classes, options.width, stride=options.stride),
     "attention_unet": lambda classes, options: models.attention_unet(classes, options.width),
     "deeplabv3plus": lambda classes, _: models.deeplabv3plus(classes, weights=None),
-    "efficientnet_unet": lambda classes, _: models.efficientnet_unet(classes, weights=None),
+    "efficientnet_unet": lambda classes, options: models.efficientnet_unet(
+        classes, None if options.weights == "none" else options.weights, options.variant
+    ),
     "reference": lambda classes, _: reference.unet(classes),
 }
 
 
-def processor_time() -> float:
-    """Return seconds of processor time, as if this process had all its cores for itself."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return time.process_time() / own
-
-
-CLOCKS = {"wall": time.perf_counter, "cpu": processor_time}
+CLOCKS = {"wall": time.perf_counter, "cpu": speed.processor_time}
 
 
 class Watch(keras.callbacks.Callback):
@@ -56,16 +56,21 @@ class Watch(keras.callbacks.Callback):
 
     Attributes:
         rows: minutes, images, miou and accuracy at each of them.
-        images: images seen so far.
+        images, seconds: seen and used so far, over all trainings of this model.
     """
 
     def __init__(self, options: argparse.Namespace, patches_h5: Path):
         super().__init__()
         self.times = [60 * minutes for minutes in sorted(options.score_at)]
         self.patches_h5, self.split, self.rows = patches_h5, options.split, []
+        self.images = self.seconds = 0
+
+    def on_train_begin(self, logs=None):
+        self.before = self.images, self.seconds
 
     def on_train_batch_end(self, batch, logs=None):
-        self.images, used = logs["images"], logs["seconds"]
+        self.images = self.before[0] + logs["images"]
+        self.seconds = used = self.before[1] + logs["seconds"]
         if self.times and used >= self.times[0]:
             found = score.quick_scores(self.model, self.patches_h5, self.split)
             row = {"minutes": round(used / 60, 2), "images": round(self.images), **found}
@@ -98,16 +103,22 @@ def _today(path: Path, kind: str) -> bool:
     return False
 
 
+def drawn(tiles: list[str], share: float, seed: int) -> list[str]:
+    """Draw a share of the training images; seeds draw others, and all models of a seed the same."""
+    order = np.random.default_rng(seed).permutation(tiles)
+    return sorted(order[: max(1, round(share * len(tiles)))].tolist())
+
+
 def train(
-    options: argparse.Namespace, tiles_h5: Path, patches_h5: Path
+    options: argparse.Namespace, tiles_h5: Path, patches_h5: Path, now: Callable[[], float]
 ) -> tuple[keras.Model, Watch]:
-    """Train the chosen model for the stated minutes."""
+    """Train the chosen model for the stated minutes of a clock."""
     scheme = store.scheme(tiles_h5)
     model, watch = MODELS[options.model](len(scheme), options), Watch(options, patches_h5)
     if options.model == "reference":
         there = len(patches.members(patches_h5, "train", options.split))
         size = there / math.ceil(there / reference.BATCH_SIZE)  # each pass's last batch is smaller
-        clock = training.Clock(options.minutes, None, size, CLOCKS[options.clock])
+        clock = training.Clock(options.minutes, None, size, now)
         reference.fit(model, patches_h5, options.split, [clock, watch])
         return model, watch
     how = {"batch_size": options.batch_size, "seed": options.seed}
@@ -118,7 +129,7 @@ def train(
     else:
         crops = pipeline.crops(
             tiles_h5,
-            patches.tiles(patches_h5, "train", options.split),
+            drawn(patches.tiles(patches_h5, "train", options.split), options.share, options.seed),
             options.crop,
             candidates=options.candidates,
             **how,
@@ -126,21 +137,22 @@ def train(
     learned = dataclasses.replace(scheme, ignore_index=None) if options.six else scheme
     digest = hashlib.sha256(repr(given.recipe(command())).encode()).hexdigest()[:8]
     path = patches_h5.with_name(f"{options.model}-{options.split}-{digest}.keras")
-    training.fit(
-        model,
-        crops,
-        None,
-        learned,
-        path,
-        steps=STEPS_PER_LINE,
-        minutes=options.minutes,
-        clock=CLOCKS[options.clock],
-        learning_rate=options.learning_rate,
-        loss=training.default_loss(learned, options.dice),
-        callbacks=[watch],
-        average=options.average,
-        record={"split": options.split, "command": command()},
-    )
+    how = {
+        "steps": STEPS_PER_LINE,
+        "clock": now,
+        "loss": training.default_loss(learned, options.dice),
+        "callbacks": [watch],
+        "average": options.average,
+        "record": {"split": options.split, "command": command()},
+    }
+    rate, minutes = options.learning_rate, options.minutes
+    if options.frozen:
+        models.freeze(model)
+        warm = options.frozen * minutes
+        training.fit(model, crops, None, learned, path, minutes=warm, learning_rate=rate, **how)
+        models.unfreeze(model)
+        rate, minutes = options.fine_rate or rate, minutes - warm
+    training.fit(model, crops, None, learned, path, minutes=minutes, learning_rate=rate, **how)
     return model, watch
 
 
@@ -154,10 +166,13 @@ def main() -> None:
     options = given.read(description=__doc__)
     board = options.results / "scoreboard.csv"
     scoreboard.check(board)
+    measured = speed.milliseconds()
+    now = speed.pace(measured) if options.clock == "pace" else CLOCKS[options.clock]
     device = training.setup(seed=options.seed)
     tiles_h5, patches_h5 = data(options.dataset, options.split)
-    model, watch = train(options, tiles_h5, patches_h5)
+    model, watch = train(options, tiles_h5, patches_h5, now)
     width = f", width {options.width}" if options.model in ("unet", "attention_unet") else ""
+    width += f", {options.variant}" if options.variant != "b4" else ""
     width += f", stride {options.stride}" if options.stride > 1 else ""
     six = ", six classes learned" if options.six or options.model == "reference" else ""
     tta = score.quick_scores(model, patches_h5, options.split, tta=True) if options.tta else {}
@@ -169,12 +184,12 @@ def main() -> None:
         "scored_on": " and ".join(score.held_out(patches_h5, options.split)),
         "model": options.model + width + six,
         "parameters": model.count_params(),
-        "pretrained": "no",
+        "pretrained": {"none": "no", "imagenet": "ImageNet"}[options.weights],
         "minutes": options.minutes,
         "clock": options.clock,
         "images_seen": round(watch.images),
         "seed": options.seed,
-        "hardware": device.name,
+        "hardware": f"{device.name}, {measured:.0f} ms per crop",
         "precision": device.precision,
         "version": f"segkit {__version__}, Python {platform.python_version()}",
         **score.all_scores(model, patches_h5, options.split),

@@ -16,10 +16,12 @@ import keras
 from segkit import __version__
 from segkit.classes import ClassScheme
 from segkit.datasets import Card
-from segkit.files import shown, whole
+from segkit.files import REPOSITORY, shown, whole
 
 #: The record's name inside a `.keras` file, which is a zip archive.
 RECORD = "segkit.json"
+#: Where trained models lie that come with the project.
+SHIPPED = REPOSITORY / "models"
 
 
 def save(
@@ -65,11 +67,15 @@ def save(
 def load(path: str | Path) -> keras.Model:
     """Load a model that `save` wrote; `.scheme`, `.card` (or None) and `.record` come with it.
 
+    Args:
+        path: a `.keras` file, or the name of one that ships in `models/`, such as "dubai-lite2".
+
     Raises:
         FileNotFoundError: there is no such model.
         ValueError: the file is broken, or has no record.
     """
     path = Path(path)
+    path = path if path.suffix else SHIPPED / f"{path}.keras"
     if not path.exists():
         raise FileNotFoundError(f"{shown(path)} does not exist: train the model first")
     record = read_record(path)

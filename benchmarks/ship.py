@@ -1,0 +1,132 @@
+"""Make a model that ships: its weights in half as many bytes, its scores before and after.
+
+    python -m benchmarks.ship work/benchmarks/sample/<model>.keras city-lite0
+
+writes models/city-lite0.keras and a row of results/shipped.csv, and from all rows the table of
+models/README.md. The model was trained by `benchmarks.train`; its record holds that command. On
+disk its weights are float16, but for those that float16 cannot hold; in use they are float32.
+"""
+
+import argparse
+import io
+import json
+import re
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from benchmarks import options, score, train
+from benchmarks.options import RESULTS
+from segkit import training
+from segkit.files import whole
+from segkit.models.files import RECORD, SHIPPED
+
+SHIPMENTS = RESULTS / "shipped.csv"
+MARKS = re.compile(r"(<!-- shipped -->\n).*?(<!-- /shipped -->)", re.DOTALL)
+#: The largest relative error that a weight may suffer; else it stays float32.
+TOLERANCE = 1e-3
+WEIGHTS = "model.weights.h5"
+
+
+def halved(array: np.ndarray) -> np.ndarray:
+    """Return an array as float16 where that keeps every value but for `TOLERANCE`."""
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    error = np.abs(half.astype(np.float32) - array)
+    # What lies far below the largest value adds nothing to a sum with it.
+    small = TOLERANCE * np.maximum(np.abs(array), 1e-4 * np.abs(array).max(initial=0))
+    return half if (error <= small).all() else array
+
+
+def halve(path: Path, target: Path) -> Path:
+    """Copy a `.keras` file, with its weights halved and everything compressed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    light = io.BytesIO()
+    with h5py.File(io.BytesIO(members[WEIGHTS])) as old, h5py.File(light, "w") as new:
+
+        def copy(name: str, found) -> None:
+            if isinstance(found, h5py.Group):
+                made = new.require_group(name)
+            else:
+                how = {"compression": 9, "shuffle": True} if found.ndim else {}
+                made = new.create_dataset(name, data=halved(found[()]), **how)
+            made.attrs.update(found.attrs)
+
+        new.attrs.update(old.attrs)
+        old.visititems(copy)
+    members[WEIGHTS] = light.getvalue()
+    with whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target
+
+
+def row(name: str, path: Path, target: Path) -> dict:
+    """Score a model before and after on the held-out parts."""
+    record = training.load(path).record
+    chosen = options.recipe(record["command"])
+    _, patches_h5 = train.data(chosen["dataset"], chosen["split"])
+    found = {
+        key: score.quick_scores(training.load(one), patches_h5, chosen["split"])
+        for key, one in (("trained", path), ("shipped", target))
+    }
+    return {
+        "model": name,
+        "network": f"{chosen['model']}, {chosen['variant']}",
+        "data set": chosen["dataset"],
+        "held out": " and ".join(score.held_out(patches_h5, chosen["split"])),
+        "MB": round(target.stat().st_size / 1e6, 1),
+        **{f"{key}, shipped": round(value, 4) for key, value in found["shipped"].items()},
+        **{f"{key}, trained": round(value, 4) for key, value in found["trained"].items()},
+        "convention": score.CONVENTION,
+        "fingerprint": record["card"]["fingerprint"],
+        "made": record["made"],
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": record["command"],
+    }
+
+
+def table(found: pd.DataFrame) -> str:
+    """Write the shipped models as Markdown."""
+    shown = {
+        "model": [f"`{name}`" for name in found["model"]],
+        "network": found["network"],
+        "learned from": found["data set"],
+        "MB": found["MB"].map("{:.1f}".format),
+        "mIoU": found["miou, shipped"].map("{:.3f}".format),
+        "accuracy": found["accuracy, shipped"].map("{:.3f}".format),
+        "trained by": [f"`{command}`" for command in found["command"]],
+    }
+    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def main() -> None:
+    """Write the model, its row, and the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", type=Path)
+    parser.add_argument("name")
+    given = parser.parse_args()
+    target = halve(given.path, SHIPPED / f"{given.name}.keras")
+    new = pd.DataFrame([row(given.name, given.path, target)])
+    if SHIPMENTS.exists():
+        before = pd.read_csv(SHIPMENTS)
+        new = pd.concat([before[before["model"] != given.name], new], ignore_index=True)
+    new.to_csv(SHIPMENTS, index=False)
+    readme = SHIPPED / "README.md"
+    text = MARKS.sub(lambda hit: hit[1] + table(new) + hit[2], readme.read_text("utf-8"))
+    readme.write_text(text, encoding="utf-8")
+    with zipfile.ZipFile(target) as archive:
+        print(json.dumps(json.loads(archive.read(RECORD))["options"]), new.iloc[-1].to_dict())
+
+
+if __name__ == "__main__":
+    main()
