@@ -21,6 +21,7 @@ from benchmarks.score import INTERVAL
 from segkit import plots
 
 TRIALS = RESULTS / "trials" / "scoreboard.csv"
+TRANSFER = RESULTS / "transfer" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 LABELS = RESULTS / "labels.csv"
 ROOT = RESULTS.parent.parent
@@ -68,7 +69,7 @@ def runs(path: Path = RESULTS / "scoreboard.csv") -> pd.DataFrame:
 
 def everything(found: pd.DataFrame) -> str:
     """Write all runs as a Markdown table."""
-    wall = found["clock"].map({"wall": " (wall)", "cpu": ""})
+    wall = found["clock"].map({"wall": " (wall)", "cpu": "", "pace": " (pace)"})
     columns = {
         "held out": found["held_out"],
         "model": found["model"],
@@ -211,6 +212,33 @@ def trials(found: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
+def transfer(found: pd.DataFrame) -> str:
+    """Write what ImageNet weights bring: arms that differ in the network or in its start alone."""
+    chosen = found["command"].map(recipe)
+    start = {"none": "random weights", "imagenet": "ImageNet weights"}
+    arms = found["model"] + ", " + chosen.map(lambda one: start[one["weights"]])
+    share = chosen.map(lambda one: one["share"])
+    alike = found.assign(arm=arms, share=share).groupby(["share", "minutes", "arm"])
+    ends = alike.agg(
+        seeds=("seed", "nunique"), miou=("miou", "mean"), low=("miou", "min"),
+        high=("miou", "max"), accuracy=("accuracy", "mean"), crops=("images_seen", "mean"),
+    )  # fmt: skip
+    ends = ends.reset_index().sort_values(
+        ["share", "minutes", "miou"], ascending=[False, True, True]
+    )
+    columns = {
+        "training images": ends["share"].map("{:.0%}".format),
+        "minutes": ends["minutes"].map("{:g}".format),
+        "network": ends["arm"],
+        "seeds": ends["seeds"],
+        "crops seen": ends["crops"].map("{:,.0f}".format),
+        "mIoU": _numbers(ends["miou"], 3),
+        "lowest–highest": _range(ends["low"], ends["high"]),
+        "accuracy": _numbers(ends["accuracy"], 3),
+    }
+    return _markdown(columns)
+
+
 def labels(_: pd.DataFrame) -> str:
     """Write how many labels of the held-out images look wrong (`benchmarks.labels`)."""
     found = pd.read_csv(LABELS)
@@ -239,6 +267,7 @@ TABLES = {
     "seeds": seeds,
     "pace": pace,
     "trials": lambda _: trials(runs(TRIALS)),
+    "transfer": lambda _: transfer(runs(TRANSFER)),
     "labels": labels,
 }
 

@@ -166,8 +166,8 @@ def main() -> None:
     options = given.read(description=__doc__)
     board = options.results / "scoreboard.csv"
     scoreboard.check(board)
-    measured = speed.milliseconds()
-    now = speed.pace(measured) if options.clock == "pace" else CLOCKS[options.clock]
+    measured = speed.milliseconds() if options.clock == "pace" else None
+    now = speed.pace(measured) if measured else CLOCKS[options.clock]
     device = training.setup(seed=options.seed)
     tiles_h5, patches_h5 = data(options.dataset, options.split)
     model, watch = train(options, tiles_h5, patches_h5, now)
@@ -189,7 +189,7 @@ def main() -> None:
         "clock": options.clock,
         "images_seen": round(watch.images),
         "seed": options.seed,
-        "hardware": f"{device.name}, {measured:.0f} ms per crop",
+        "hardware": f"{device.name}, {measured:.0f} ms per crop" if measured else device.name,
         "precision": device.precision,
         "version": f"segkit {__version__}, Python {platform.python_version()}",
         **score.all_scores(model, patches_h5, options.split),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from helpers import ByColor, dubai_tree, scene_of, write
 
-from benchmarks import blending, labels, options, reference, score, scoreboard, train
+from benchmarks import blending, labels, options, reference, score, scoreboard, ship, speed, train
 from segkit import metrics, models, training
 from segkit.classes import DUBAI
 
@@ -68,6 +68,53 @@ def test_all_scores_are_those_of_the_library(workplace, monkeypatch):
     assert found["iou Water"] == pytest.approx(metrics.scores(both, DUBAI)["iou"]["Water"])
 
 
+def test_a_pretrained_run_on_a_tenth_of_the_images_goes_on_after_its_frozen_part(
+    workplace, monkeypatch
+):
+    """By the pace of a machine that takes 32 ms: a minute of processor time is half a minute."""
+    monkeypatch.setattr(speed, "milliseconds", lambda: 32.0)
+    flags = "--model efficientnet_unet --variant lite0 --weights imagenet --frozen 0.5 --crop 64"
+    more = "--share 0.1 --clock pace --score-at 0.015 --batch-size 2"
+    rows, curves = run(workplace, monkeypatch, *flags.split(), *more.split())
+    row, curve = rows.iloc[-1], pd.read_csv(curves).iloc[-1]
+    assert row["model"] == "efficientnet_unet, lite0" and row["pretrained"] == "ImageNet"
+    assert row["hardware"].endswith("32 ms per crop") and row["clock"] == "pace"
+    assert 0.015 <= curve["minutes"] < 0.05 and 2 <= curve["images"] <= row["images_seen"]
+
+
+def test_a_slow_machine_has_more_time_by_the_pace(monkeypatch):
+    monkeypatch.setattr(speed, "processor_time", lambda: 60.0)
+    assert speed.pace(16.0)() == 60 and speed.pace(64.0)() == 15
+
+
+def test_a_share_of_the_images_is_drawn_by_the_seed():
+    tiles = [f"tile_{i}" for i in range(40)]
+    tenth = train.drawn(tiles, 0.1, seed=1)
+    assert len(tenth) == 4 and tenth == train.drawn(tiles, 0.1, seed=1) == sorted(tenth)
+    assert tenth != train.drawn(tiles, 0.1, seed=2) and train.drawn(tiles, 1, seed=1) == sorted(
+        tiles
+    )
+    assert len(train.drawn(tiles, 0.001, seed=0)) == 1
+
+
+def test_weights_are_halved_only_where_that_keeps_them():
+    values = np.array([1.0, -0.3333, 0.0, 2e-9], np.float32)
+    assert ship.halved(values).dtype == np.float16
+    assert ship.halved(np.array([1e5, 1], np.float32)).dtype == np.float32
+    assert ship.halved(np.array([1e-7, 2e-7], np.float32)).dtype == np.float32
+    assert ship.halved(np.arange(3)).dtype == np.arange(3).dtype
+
+
+def test_a_shipped_model_is_smaller_and_answers_as_before(tmp_path):
+    model = models.unet(6, width=8)
+    path = training.save(model, tmp_path / "model.keras", DUBAI, note="kept")
+    light = training.load(ship.halve(path, tmp_path / "light.keras"))
+    assert (tmp_path / "light.keras").stat().st_size < 0.6 * path.stat().st_size
+    assert light.record["note"] == "kept" and light.weights[0].dtype == "float32"
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(model(image), light(image), atol=5e-3)
+
+
 @pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
 def test_the_reference_recipe_runs_on_its_split(workplace, monkeypatch):
     row = run(workplace, monkeypatch, "--model", "reference", "--split", "patch")[0].iloc[-1]
@@ -105,6 +152,8 @@ def test_the_reference_loss_is_that_of_segmentation_models():
         "--split patch --candidates 4",
         "--model reference --six",
         "--model reference --crop 64",
+        "--weights imagenet",
+        "--split patch --share 0.1",
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(words, capsys):
@@ -115,7 +164,7 @@ def test_an_option_that_would_do_nothing_is_refused(words, capsys):
 
 def test_every_choice_of_the_command_line_exists():
     assert set(options.MODELS) == set(train.MODELS)
-    assert all(options.read(["--clock", clock]) for clock in train.CLOCKS)
+    assert all(options.read(["--clock", clock]) for clock in (*train.CLOCKS, "pace"))
 
 
 def test_a_recorded_command_says_what_was_learned():
@@ -191,6 +240,21 @@ def test_runs_that_differ_in_their_split_alone_share_a_row():
     assert plain(table).splitlines()[2:] == [
         "| unet | 4 | 0 | 0.70 | 0.50 | |",
         "| unet | 4 | 0 | 0.80 | 0.60 | |",
+    ]
+
+
+def test_the_arms_of_the_transfer_table_differ_in_the_network_or_its_start():
+    lite = "--model efficientnet_unet --variant lite0"
+    arms = {("unet", ""): 0.5, ("lite0", lite): 0.4, ("lite0", f"{lite} --weights imagenet"): 0.6}
+    rows = [
+        {"command": f"benchmarks.train {flags} --seed {seed} --share 0.1", "model": model,
+         "seed": seed, "miou": miou + seed / 100, "accuracy": 0.8, "minutes": 1, "images_seen": 900}
+        for (model, flags), miou in arms.items() for seed in range(3)
+    ]  # fmt: skip
+    assert plain(scoreboard.transfer(pd.DataFrame(rows))).splitlines()[2:] == [
+        "| 10% | 1 | lite0, random weights | 3 | 900 | 0.410 | 0.400–0.420 | 0.800 |",
+        "| 10% | 1 | unet, random weights | 3 | 900 | 0.510 | 0.500–0.520 | 0.800 |",
+        "| 10% | 1 | lite0, ImageNet weights | 3 | 900 | 0.610 | 0.600–0.620 | 0.800 |",
     ]
 
 
