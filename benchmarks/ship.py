@@ -40,7 +40,7 @@ def halved(array: np.ndarray) -> np.ndarray:
         half = array.astype(np.float16)
     error = np.abs(half.astype(np.float32) - array)
     # What lies far below the largest value adds nothing to a sum with it.
-    small = TOLERANCE * np.maximum(np.abs(array), 1e-4 * np.abs(array).max(initial=0))
+    small = TOLERANCE * np.maximum(np.abs(array), 1e-2 * np.abs(array).max(initial=0))
     return half if (error <= small).all() else array
 
 

@@ -71,7 +71,9 @@ def archive(target: Path, requirements: Path, options: Sequence[str] = ()) -> Pa
             try:
                 shutil.copy(weights.imagenet(encoder), folder / "weights")
             except weights.WeightsNotFound as error:
-                print(f"without {encoder}, which will start from random weights there: {error}")
+                print(
+                    f"without the weights of {encoder}, which will start from random ones: {error}"
+                )
         with tarfile.open(part, "w") as tar:
             tar.add(folder, NAME)
     return target

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -556,9 +555,9 @@ def test_freeze_holds_the_encoder_still_batch_norm_included(built, kind):
 
 def test_offline_says_which_file_to_put_where(monkeypatch, tmp_path):
     monkeypatch.setenv("SEGKIT_WEIGHTS", str(tmp_path))
-    for name, sources in list(weights.SOURCES.items()):
-        dead = tuple(replace(x, address=f"http://127.0.0.1:9/{x.file}") for x in sources)
-        monkeypatch.setitem(weights.SOURCES, name, dead)
+    for name, (address, checksum) in list(weights.SOURCES.items()):
+        dead = f"http://127.0.0.1:9/{address.rpartition('/')[2]}"
+        monkeypatch.setitem(weights.SOURCES, name, (dead, checksum))
     for variant in ("b4", "b0"):
         needed = f"efficientnet{variant}_notop.h5.*weights=None"
         with pytest.raises(weights.WeightsNotFound, match=needed):

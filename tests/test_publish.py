@@ -107,7 +107,7 @@ def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkey
     folder = tmp_path / archive.NAME
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert {"classroom/course.py", "data/README.md", "weights/resnet.h5"} <= found
-    assert "without efficientnetb4" in capsys.readouterr().out
+    assert "without the weights of b4" in capsys.readouterr().out
     assert "wheels/little-1.0-py3-none-any.whl" in found
     assert not {path.split("/")[0] for path in found} & {".git", ".venv", "work"}
     dry = subprocess.run(["make", "-n", "course"], cwd=folder, capture_output=True, text=True)

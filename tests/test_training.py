@@ -288,8 +288,10 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no whole model"):
         training.load(path)
     models.unet(3, 4, 1).save(path)
-    with pytest.raises(FileNotFoundError, match="m.json"):
+    with pytest.raises(ValueError, match="has no record"):
         training.load(path)
+    with pytest.raises(FileNotFoundError, match="models/no-such.keras"):
+        training.load("no-such")
     with pytest.raises(ValueError, match="ends in .keras"):
         training.save(models.unet(3, 4, 1), tmp_path / "m.h5", DUBAI)
 

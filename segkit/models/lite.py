@@ -67,7 +67,7 @@ def inverted_residual(x, kernel: int, stride: int, expansion: int, filters: int)
     y = norm(layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False)(y))
     y = layers.ReLU(6)(y)
     y = norm(layers.Conv2D(filters, 1, use_bias=False)(y))
-    return layers.Add()([x, y]) if x.shape == y.shape else y
+    return layers.Add()([x, y]) if stride == 1 and x.shape == y.shape else y
 
 
 def norm(x):
