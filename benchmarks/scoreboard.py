@@ -233,7 +233,7 @@ def transfer(found: pd.DataFrame) -> str:
         "seeds": ends["seeds"],
         "crops seen": ends["crops"].map("{:,.0f}".format),
         "mIoU": _numbers(ends["miou"], 3),
-        "lowest–highest": _range(ends["low"], ends["high"]),
+        "lowest–highest": _range(ends["low"].where(ends["seeds"] > 1), ends["high"]),
         "accuracy": _numbers(ends["accuracy"], 3),
     }
     return _markdown(columns)
@@ -277,7 +277,7 @@ def _numbers(column: pd.Series, digits: int = 2) -> pd.Series:
 
 
 def _range(low: pd.Series, high: pd.Series) -> list[str]:
-    return [f"{a:.3f}–{b:.3f}" for a, b in zip(low, high, strict=True)]
+    return ["" if pd.isna(a) else f"{a:.3f}–{b:.3f}" for a, b in zip(low, high, strict=True)]
 
 
 def _interval(found: pd.DataFrame) -> list[str]:

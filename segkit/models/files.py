@@ -68,7 +68,7 @@ def load(path: str | Path) -> keras.Model:
     """Load a model that `save` wrote; `.scheme`, `.card` (or None) and `.record` come with it.
 
     Args:
-        path: a `.keras` file, or the name of one that ships in `models/`, such as "dubai-lite2".
+        path: a `.keras` file, or the name of one that lies in the project's `models/`.
 
     Raises:
         FileNotFoundError: there is no such model.
