@@ -41,6 +41,13 @@ def parser(description: str = "") -> argparse.ArgumentParser:
     )
     made.add_argument("--fine-rate", type=float, help="learning rate of the rest of the minutes")
     made.add_argument(
+        "--encoder-rate", type=float, default=1, help="the encoder's learning rate, as a share"
+    )
+    made.add_argument(
+        "--learning", type=float, default=1, help="share of the encoder's layers that learn"
+    )
+    made.add_argument("--still-norms", action="store_true", help="the encoder's batch norms stay")
+    made.add_argument(
         "--share", type=float, default=1, help="share of the training images, drawn by the seed"
     )
     made.add_argument("--stride", type=int, default=1, help="pixels that a U-Net gathers first")
@@ -67,6 +74,7 @@ def read(words: list[str] | None = None, description: str = "") -> argparse.Name
     if found.stride != 1 and found.model != "unet":
         reader.error("--stride is for --model unet")
     others = ("variant", "weights", "frozen", "fine_rate")
+    others += ("encoder_rate", "learning", "still_norms")
     if found.model != "efficientnet_unet" and _changed(reader, found, others):
         reader.error(f"{', '.join(others)} are for --model efficientnet_unet")
     if found.share != 1 and found.split == "patch":

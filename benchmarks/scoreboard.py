@@ -22,6 +22,7 @@ from segkit import plots
 
 TRIALS = RESULTS / "trials" / "scoreboard.csv"
 TRANSFER = RESULTS / "transfer" / "scoreboard.csv"
+RECIPE = RESULTS / "recipe" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 LABELS = RESULTS / "labels.csv"
 ROOT = RESULTS.parent.parent
@@ -58,12 +59,12 @@ def append(path: Path, rows: list[dict]) -> None:
             writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
 
 
-def runs(path: Path = RESULTS / "scoreboard.csv") -> pd.DataFrame:
-    """Read the runs on the real Dubai tiles, best first within each kind of split."""
+def runs(path: Path = RESULTS / "scoreboard.csv", dataset: str = "dubai") -> pd.DataFrame:
+    """Read the runs on a data set, the real Dubai tiles, best first within each kind of split."""
     found = pd.read_csv(path)
     rule = found["split"].str.split(",").str[0].map(options.rule)
     found = found.assign(rule=rule, rank=rule.map(list(SPLITS).index), held_out=rule.map(SPLITS))
-    found = found[found["dataset"] == "dubai"]
+    found = found[found["dataset"] == dataset]
     return found.sort_values(["rank", "miou"], ascending=[True, False])
 
 
@@ -217,6 +218,7 @@ def transfer(found: pd.DataFrame) -> str:
     chosen = found["command"].map(recipe)
     start = {"none": "random weights", "imagenet": "ImageNet weights"}
     arms = found["model"] + ", " + chosen.map(lambda one: start[one["weights"]])
+    arms += chosen.map(lambda one: ", norms still" if one["still_norms"] else "")
     share = chosen.map(lambda one: one["share"])
     alike = found.assign(arm=arms, share=share).groupby(["share", "minutes", "arm"])
     ends = alike.agg(
@@ -237,6 +239,12 @@ def transfer(found: pd.DataFrame) -> str:
         "accuracy": _numbers(ends["accuracy"], 3),
     }
     return _markdown(columns)
+
+
+def fine_tuning() -> pd.DataFrame:
+    """Return the trials of the recipe for transfer, after the run that they differ from."""
+    first = runs(TRANSFER).sort_index()[:1]
+    return pd.concat([first, runs(RECIPE)], ignore_index=True)
 
 
 def labels(_: pd.DataFrame) -> str:
@@ -268,6 +276,8 @@ TABLES = {
     "pace": pace,
     "trials": lambda _: trials(runs(TRIALS)),
     "transfer": lambda _: transfer(runs(TRANSFER)),
+    "city": lambda _: transfer(runs(TRANSFER, "sample")),
+    "recipe": lambda _: trials(fine_tuning()),
     "labels": labels,
 }
 

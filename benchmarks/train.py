@@ -143,6 +143,7 @@ def train(
         "loss": training.default_loss(learned, options.dice),
         "callbacks": [watch],
         "average": options.average,
+        "encoder_rate": options.encoder_rate,
         "record": {"split": options.split, "command": command()},
     }
     rate, minutes = options.learning_rate, options.minutes
@@ -150,8 +151,9 @@ def train(
         models.freeze(model)
         warm = options.frozen * minutes
         training.fit(model, crops, None, learned, path, minutes=warm, learning_rate=rate, **how)
-        models.unfreeze(model)
         rate, minutes = options.fine_rate or rate, minutes - warm
+    if options.model == "efficientnet_unet":
+        models.unfreeze(model, options.learning, norms=not options.still_norms)
     training.fit(model, crops, None, learned, path, minutes=minutes, learning_rate=rate, **how)
     return model, watch
 

@@ -44,9 +44,8 @@ def band_names(raster) -> tuple[str, ...]:
     colors = [color.name for color in raster.colorinterp]
     known = [c if c in ("red", "green", "blue") else None for c in colors]
     stated = [text.strip().lower() if text else None for text in raster.descriptions]
-    return tuple(
-        s or k or f"band {i}" for i, (s, k) in enumerate(zip(stated, known, strict=True), 1)
-    )
+    pairs = enumerate(zip(stated, known, strict=True), 1)
+    return tuple(s or k or f"band {i}" for i, (s, k) in pairs)
 
 
 def pixel_size(raster) -> float | None:
@@ -156,9 +155,8 @@ def warped(
             size = [max(1, round(length * shrink)) for length in (part.height, part.width)]
             last = turned.colorinterp.index(ColorInterp.alpha) + 1 if colored else None
             bands = [1, 2, 3, last] if colored else [1]
-            pixels = turned.read(
-                bands, window=part, out_shape=(len(bands), *size), resampling=resampling
-            )
+            shape = (len(bands), *size)
+            pixels = turned.read(bands, window=part, out_shape=shape, resampling=resampling)
             return np.moveaxis(_bytes(pixels), 0, -1), turned.window_bounds(part)
 
 

@@ -26,6 +26,7 @@ from segkit import losses, metrics, pipeline
 from segkit.classes import ClassScheme
 from segkit.evaluation import answers, evaluate, evaluate_each  # noqa: F401
 from segkit.files import alone, shown, whole
+from segkit.models.encoders import encoder_layers
 from segkit.models.files import load, read_record, save
 
 WEIGHT_DECAY = 1e-4
@@ -222,6 +223,7 @@ def fit(
     callbacks: list[keras.callbacks.Callback] | None = None,
     record: dict | None = None,
     average: float | None = None,
+    encoder_rate: float = 1,
     minutes: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> pd.DataFrame:
@@ -248,6 +250,7 @@ def fit(
         average: keep a running mean of the weights, of which so much stays at each step (0.99, for
             example), and end with that (Polyak and Juditsky 1992); only without validation,
             which would keep the weights of one epoch.
+        encoder_rate: the learning rate of a pretrained encoder, as a share of the decoder's.
         minutes: train for so long, by `clock`, in place of a number of epochs.
         clock: a function that tells the time in seconds, such as `time.process_time`.
 
@@ -278,7 +281,7 @@ def fit(
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         rate = CosineDecay(learning_rate, epochs * steps) if epochs else learning_rate
-        _compile(model, scheme, rate, loss, average)
+        _compile(model, scheme, rate, loss, average, encoder_rate)
         if source:
             source.restart()
         feed = train.repeat() if length > 0 else train
@@ -298,15 +301,27 @@ def _finished(path: Path, run: dict) -> bool:
     return False
 
 
-def _compile(model: keras.Model, scheme: ClassScheme, rate, loss, average: float | None) -> None:
+class TwoRates(keras.optimizers.AdamW):
+    """AdamW that takes smaller steps in some variables: those of a pretrained encoder."""
+
+    slow, share = (), 1.0
+
+    def update_step(self, gradient, variable, learning_rate):
+        share = self.share if self._get_variable_index(variable) in self.slow else 1.0
+        super().update_step(gradient, variable, learning_rate * share)
+
+
+def _compile(model: keras.Model, scheme, rate, loss, average: float | None, share: float) -> None:
     """Give a model its optimizer, loss and metric."""
     mean = {"use_ema": average is not None, "ema_momentum": average or 0.99}
-    model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, **mean),
-        loss=loss or default_loss(scheme),
-        metrics=[metrics.MeanIoU(len(scheme), scheme.ignore_index)],
-    )
-    model.optimizer.build(model.trainable_variables)  # else the graph is traced twice
+    optimizer, learns = TwoRates(rate, weight_decay=WEIGHT_DECAY, **mean), model.trainable_variables
+    if share != 1:
+        theirs = {v.path for layer in encoder_layers(model) for v in layer.variables}
+        optimizer.slow = tuple(i for i, v in enumerate(learns) if v.path in theirs)
+        optimizer.share = share
+    score = metrics.MeanIoU(len(scheme), scheme.ignore_index)
+    model.compile(optimizer, loss or default_loss(scheme), metrics=[score])
+    optimizer.build(learns)  # else the graph is traced twice
 
 
 def _learn(model, feed, keeper: Keeper, callbacks: list, how: dict) -> list[dict]:

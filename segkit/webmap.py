@@ -91,8 +91,7 @@ def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: tuple, sh
     """Lay a picture (H, W, 3 or 4) on the page, with pixels that stay squares."""
     west, south, east, north = transform_bounds(WEB_MERCATOR, "EPSG:4326", *bounds)
     how = {"opacity": 1.0 if name == "image" else 0.7, "pixelated": name != "image"}
-    corners = [[south, west], [north, east]]
-    ImageOverlay(picture, bounds=corners, name=name, show=show, **how).add_to(page)
+    ImageOverlay(picture, [[south, west], [north, east]], name=name, show=show, **how).add_to(page)
 
 
 def _self_contained(html: str) -> str:

@@ -227,6 +227,49 @@ def test_a_running_mean_of_the_weights_is_what_is_kept(data, tmp_path):
     assert not np.allclose(model.trainable_weights[0], third, atol=1e-6)
 
 
+def pretrained_net():
+    """Return a small network with the parts of one that has a pretrained encoder."""
+    keras.utils.set_random_seed(5)
+    row = models.ENCODERS["lite0"]
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="near_the_image")(image)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name=row.last)(x)
+    network = keras.Model(image, keras.layers.Conv2D(6, 1, name="decoder")(x), name=row.key)
+    outputs = keras.layers.Softmax()(network(keras.layers.Rescaling(1 / 255)(image)))
+    return keras.Model(image, outputs), network
+
+
+def test_the_encoder_takes_its_share_of_the_learning_rate(data, tmp_path):
+    """The first step of Adam is as long as the learning rate, whatever the slope."""
+    model, network = pretrained_net()
+    names = ("near_the_image", models.ENCODERS["lite0"].last, "decoder")
+    before = [network.get_layer(name).get_weights()[0] for name in names]
+    plan = {"epochs": 1, "steps": 1, "learning_rate": 0.01, "encoder_rate": 0.25}
+    training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras", **plan)
+    after = [network.get_layer(name).get_weights()[0] for name in names]
+    moved = [np.median(np.abs(a - b)) for a, b in zip(after, before, strict=True)]
+    np.testing.assert_allclose(moved, [0.0025, 0.0025, 0.01], rtol=0.02)
+
+
+def test_the_encoder_thaws_from_its_end_and_its_norms_may_stay():
+    model, network = pretrained_net()
+
+    def learns():
+        return [layer.name for layer in network.layers if layer.trainable and layer.weights]
+
+    first, last = "near_the_image", models.ENCODERS["lite0"].last
+    assert learns() == [first, "norm", last, "decoder"]
+    models.freeze(model)
+    assert learns() == ["decoder"]
+    models.unfreeze(model, share=0.5)  # of image, convolution, norm, convolution
+    assert learns() == ["norm", last, "decoder"]
+    models.unfreeze(model, norms=False)
+    assert learns() == [first, last, "decoder"]
+    models.unfreeze(model)
+    assert learns() == [first, "norm", last, "decoder"]
+
+
 def test_overfitting_one_batch(data):
     images, masks = next(iter(data[0].take(1)))
     masks = np.repeat((images.numpy().mean(axis=-1) > 128)[:1], 4, axis=0).astype(np.uint8)

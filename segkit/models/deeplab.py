@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from segkit.models.encoders import ENCODERS, copied, load_encoder, normalized, weights_file
+from segkit.models.encoders import ENCODERS, copied, load_encoder, normalized
 from segkit.models.unet import BATCH_NORM_MOMENTUM, probabilities, remembered
 
 #: Filters and dilation rates of DeepLab's pyramid at output stride 16, and its low-level filters.
@@ -33,7 +33,6 @@ def deeplabv3plus(
     Returns and raises as `efficientnet_unet`.
     """
     row = ENCODERS["resnet50"]
-    path = weights_file(row, weights)
     inputs = keras.Input((None, None, channels), name="image")
     low_level, features = dilated_resnet(row.key, channels)(normalized(inputs, row))
     x = layers.UpSampling2D(4, interpolation="bilinear")(aspp(features))
@@ -41,8 +40,8 @@ def deeplabv3plus(
     for _ in range(2):
         x = convolve(x, ASPP_FILTERS, 3)
     model = keras.Model(inputs, probabilities(x, classes, stride=4), name="deeplabv3plus")
-    if path:
-        load_encoder(model, path)
+    if weights:
+        load_encoder(model, weights)
     return model
 
 

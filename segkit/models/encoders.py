@@ -66,9 +66,9 @@ def silence():
 def _package_unet(key: str, classes: int, channels: int) -> keras.Model:
     """Build the U-Net of segmentation-models, in layers of Keras' own."""
     options = {"input_shape": (None, None, channels), "encoder_weights": None}
+    options |= {"classes": classes, "activation": "linear"}
     with silence():
-        unet = segmentation_models().Unet
-        network = unet(key, classes=classes, activation="linear", **options)
+        network = segmentation_models().Unet(key, **options)
     network = keras.models.clone_model(network, clone_function=_plain_layer)
     return keras.Model(network.inputs[0], network.outputs[0], name=key)
 
@@ -137,19 +137,13 @@ def efficientnet_unet(
     if variant not in choices:
         raise ValueError(f"variant={variant!r}: choose one of {', '.join(choices)}")
     row = ENCODERS[variant]
-    path = weights_file(row, weights)
     inputs = keras.Input((None, None, channels), name="image")
     x = row.unet(row.key, classes, channels)(normalized(inputs, row))
     outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
     model = keras.Model(inputs, outputs, name="efficientnet_unet")
-    if path:
-        load_encoder(model, path)
+    if weights:
+        load_encoder(model, weights)
     return model
-
-
-def weights_file(row: Encoder, weights: str | Path | None) -> str | Path | None:
-    """Return the file of an encoder's weights: that of ImageNet, the one given, or none."""
-    return pretrained.imagenet(row.key) if weights == "imagenet" else weights
 
 
 def normalized(image, row: Encoder):
@@ -160,7 +154,7 @@ def normalized(image, row: Encoder):
 
 
 def load_encoder(model: keras.Model, path: str | Path) -> None:
-    """Copy pretrained weights into the encoder of an `efficientnet_unet` or `deeplabv3plus`.
+    """Copy pretrained weights, a file's or "imagenet", into a model's encoder.
 
     The file and the encoder have the same weighted layers in the same order; Keras' EfficientNets
     have one more at the front, a Normalization, which the model's own rescaling replaces; files of
@@ -171,7 +165,7 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
     """
     row = _encoder(model)[1]
     taken = [layer for layer in encoder_layers(model) if layer.weights]
-    given = pretrained.read(path)
+    given = pretrained.read(pretrained.imagenet(row.key) if path == "imagenet" else path)
     given = given[1:] if len(given) == len(taken) + 1 else given[: len(taken)]
     if given and given[0][0].ndim == 4:
         kernel = given[0][0][:, :, :: -1 if row.blue_first else 1]
@@ -208,14 +202,22 @@ def encoder_layers(model: keras.Model) -> list[layers.Layer]:
 
 def freeze(model: keras.Model) -> None:
     """Hold the encoder still; its batch norms then use what they know, not the batch at hand."""
-    for layer in encoder_layers(model):
-        layer.trainable = False
+    unfreeze(model, share=0)
 
 
-def unfreeze(model: keras.Model) -> None:
-    """Let the encoder learn. Compile again after `freeze` or `unfreeze`."""
-    for layer in encoder_layers(model):
-        layer.trainable = True
+def unfreeze(model: keras.Model, share: float = 1, norms: bool = True) -> None:
+    """Let the encoder learn. Compile again after `freeze` or `unfreeze`.
+
+    Args:
+        model: an `efficientnet_unet` or a `deeplabv3plus`.
+        share: of the encoder's layers; those near the image stay frozen.
+        norms: whether its batch norms learn, too; else they go on using what they know of ImageNet,
+            which is steadier where batches are small, and faster.
+    """
+    found = encoder_layers(model)
+    for left, layer in zip(range(len(found), 0, -1), found, strict=True):
+        still = not norms and isinstance(layer, layers.BatchNormalization)
+        layer.trainable = left <= share * len(found) and not still
 
 
 def _encoder(model: keras.Model) -> tuple[keras.Model, Encoder]:
