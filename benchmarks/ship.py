@@ -44,8 +44,8 @@ def halved(array: np.ndarray) -> np.ndarray:
     return half if (error <= small).all() else array
 
 
-def halve(path: Path, target: Path) -> Path:
-    """Copy a `.keras` file, with its weights halved and everything compressed."""
+def halve(path: Path, target: Path, **more) -> Path:
+    """Copy a model, its weights halved, everything compressed; `more` goes into its record."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     light = io.BytesIO()
@@ -62,29 +62,32 @@ def halve(path: Path, target: Path) -> Path:
         new.attrs.update(old.attrs)
         old.visititems(copy)
     members[WEIGHTS] = light.getvalue()
+    members[RECORD] = json.dumps(json.loads(members[RECORD]) | more, indent=1).encode()
     with whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return target
 
 
-def row(name: str, path: Path, target: Path) -> dict:
-    """Score a model before and after on the held-out parts."""
-    record = training.load(path).record
+def ship(name: str, path: Path, folder: Path = SHIPPED) -> dict:
+    """Write the light model; return its row, with its scores on the held-out parts, and before."""
+    model, target = training.load(path), folder / f"{name}.keras"
+    record = model.record
     chosen = options.recipe(record["command"])
     _, patches_h5 = train.data(chosen["dataset"], chosen["split"])
-    found = {
-        key: score.quick_scores(training.load(one), patches_h5, chosen["split"])
-        for key, one in (("trained", path), ("shipped", target))
-    }
+    before = score.quick_scores(model, patches_h5, chosen["split"])
+    held_out = " and ".join(score.held_out(patches_h5, chosen["split"]))
+    told = {"scores": before, "held_out": held_out, "convention": score.CONVENTION}
+    after = training.load(halve(path, target, **told))
+    found = score.quick_scores(after, patches_h5, chosen["split"])
     return {
         "model": name,
         "network": f"{chosen['model']}, {chosen['variant']}",
         "data set": chosen["dataset"],
-        "held out": " and ".join(score.held_out(patches_h5, chosen["split"])),
+        "held out": held_out,
         "MB": round(target.stat().st_size / 1e6, 1),
-        **{f"{key}, shipped": round(value, 4) for key, value in found["shipped"].items()},
-        **{f"{key}, trained": round(value, 4) for key, value in found["trained"].items()},
+        **{f"{key}, shipped": round(value, 4) for key, value in found.items()},
+        **{f"{key}, trained": round(value, 4) for key, value in before.items()},
         "convention": score.CONVENTION,
         "fingerprint": record["card"]["fingerprint"],
         "made": record["made"],
@@ -115,8 +118,7 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("name")
     given = parser.parse_args()
-    target = halve(given.path, SHIPPED / f"{given.name}.keras")
-    new = pd.DataFrame([row(given.name, given.path, target)])
+    new = pd.DataFrame([ship(given.name, given.path)])
     if SHIPMENTS.exists():
         before = pd.read_csv(SHIPMENTS)
         new = pd.concat([before[before["model"] != given.name], new], ignore_index=True)
@@ -124,8 +126,7 @@ def main() -> None:
     readme = SHIPPED / "README.md"
     text = MARKS.sub(lambda hit: hit[1] + table(new) + hit[2], readme.read_text("utf-8"))
     readme.write_text(text, encoding="utf-8")
-    with zipfile.ZipFile(target) as archive:
-        print(json.dumps(json.loads(archive.read(RECORD))["options"]), new.iloc[-1].to_dict())
+    print(new.iloc[-1].to_string())
 
 
 if __name__ == "__main__":
