@@ -13,6 +13,8 @@ FRACTIONS = {
     "image": (0.7, 0.15, 0.15),
     "group": (0.7, 0.15, 0.15),
 }
+#: Begins the name of a split that holds out one group of images: "without Tile 3".
+WITHOUT = "without "
 MODELS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet", "reference")
 #: Options that change nothing in what is learned.
 ASIDE = ("results", "score_at", "tta")
@@ -23,6 +25,15 @@ def rule(name: str) -> str:
     return OLDER.get(name, name)
 
 
+def split(name: str) -> str:
+    """Read the name of a split; refuse one that is not known."""
+    found = rule(name)
+    if found not in FRACTIONS and not found.startswith(WITHOUT):
+        known = ", ".join(FRACTIONS)
+        raise argparse.ArgumentTypeError(f"{name!r} is not one of {known}, {WITHOUT}<group>")
+    return found
+
+
 def parser(description: str = "") -> argparse.ArgumentParser:
     """Return the parser of `python -m benchmarks.train`."""
     made = argparse.ArgumentParser(
@@ -31,7 +42,9 @@ def parser(description: str = "") -> argparse.ArgumentParser:
     made.add_argument("--dataset", default="sample")
     made.add_argument("--model", default="unet", choices=MODELS)
     made.add_argument("--width", type=int, default=16, help="filters of a U-Net's first block")
-    made.add_argument("--split", default="image", type=rule, choices=list(FRACTIONS))
+    made.add_argument(
+        "--split", default="image", type=split, help=f"{', '.join(FRACTIONS)}, {WITHOUT}<group>"
+    )
     made.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
     made.add_argument("--clock", default="wall", choices=("wall", "cpu", "pace"))
     made.add_argument("--variant", default="b4", choices=("b4", "lite0", "lite2"))

@@ -22,6 +22,7 @@ from segkit import plots
 
 TRIALS = RESULTS / "trials" / "scoreboard.csv"
 TRANSFER = RESULTS / "transfer" / "scoreboard.csv"
+FOLDS = RESULTS / "folds" / "scoreboard.csv"
 RECIPE = RESULTS / "recipe" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 LABELS = RESULTS / "labels.csv"
@@ -215,12 +216,8 @@ def trials(found: pd.DataFrame) -> str:
 
 def transfer(found: pd.DataFrame) -> str:
     """Write what ImageNet weights bring: arms that differ in the network or in its start alone."""
-    chosen = found["command"].map(recipe)
-    start = {"none": "random weights", "imagenet": "ImageNet weights"}
-    arms = found["model"] + ", " + chosen.map(lambda one: start[one["weights"]])
-    arms += chosen.map(lambda one: ", norms still" if one["still_norms"] else "")
-    share = chosen.map(lambda one: one["share"])
-    alike = found.assign(arm=arms, share=share).groupby(["share", "minutes", "arm"])
+    share = found["command"].map(lambda command: recipe(command)["share"])
+    alike = found.assign(arm=_arms(found), share=share).groupby(["share", "minutes", "arm"])
     ends = alike.agg(
         seeds=("seed", "nunique"), miou=("miou", "mean"), low=("miou", "min"),
         high=("miou", "max"), accuracy=("accuracy", "mean"), crops=("images_seen", "mean"),
@@ -239,6 +236,27 @@ def transfer(found: pd.DataFrame) -> str:
         "accuracy": _numbers(ends["accuracy"], 3),
     }
     return _markdown(columns)
+
+
+def folds(found: pd.DataFrame) -> str:
+    """Write runs that left one group of images out: a row each, then mean and deviation."""
+    group = found["split"].str.removeprefix(options.WITHOUT).str.rsplit(",", n=1).str[0]
+    named = found.assign(group=group, arm=_arms(found))
+    scores = named.pivot_table(index="group", columns="arm", values="miou")
+    scores = scores[scores.mean().sort_values().index]
+    scores["gain"] = scores.iloc[:, -1] - scores.iloc[:, 0]
+    ends = {"mean": scores.mean(), "standard deviation": scores.std(ddof=1)}
+    scores = pd.concat([scores, pd.DataFrame(ends).T])
+    columns = {name: _numbers(scores[name], 3) for name in scores}
+    return _markdown({"left out": scores.index.to_series(), **columns})
+
+
+def _arms(found: pd.DataFrame) -> pd.Series:
+    """Name the network of each run and what it starts from."""
+    start = {"none": "random weights", "imagenet": "ImageNet weights"}
+    chosen = found["command"].map(recipe)
+    arms = found["model"] + ", " + chosen.map(lambda one: start[one["weights"]])
+    return arms + chosen.map(lambda one: ", norms still" if one["still_norms"] else "")
 
 
 def fine_tuning() -> pd.DataFrame:
@@ -277,6 +295,7 @@ TABLES = {
     "trials": lambda _: trials(runs(TRIALS)),
     "transfer": lambda _: transfer(runs(TRANSFER)),
     "city": lambda _: transfer(runs(TRANSFER, "sample")),
+    "folds": lambda _: folds(pd.read_csv(FOLDS)),
     "recipe": lambda _: trials(fine_tuning()),
     "labels": labels,
 }

@@ -92,7 +92,10 @@ def data(dataset: str, split: str) -> tuple[Path, Path]:
         store.build(datasets.find(dataset), tiles_h5)
     if not _today(patches_h5, patches.FORMAT):
         patches.cut(tiles_h5, patches_h5, edges=edges)
-    patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
+    if split in given.FRACTIONS:
+        patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
+    elif split not in (folds := patches.leave_one_out(patches_h5)):
+        raise ValueError(f"no split {split!r}: {dataset} has {', '.join(folds)}")
     return tiles_h5, patches_h5
 
 

@@ -37,7 +37,7 @@ def run(workplace, monkeypatch, *flags):
 
 
 @pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
-@pytest.mark.parametrize("split", list(options.FRACTIONS))
+@pytest.mark.parametrize("split", [*options.FRACTIONS, "without Tile 1"])
 def test_a_run_leaves_a_row_with_every_score(workplace, monkeypatch, split):
     flags = ["--split", split, "--width", "4", "--crop", "64", "--score-at", "0.01"]
     rows, curves = run(workplace, monkeypatch, *flags)
@@ -45,6 +45,7 @@ def test_a_run_leaves_a_row_with_every_score(workplace, monkeypatch, split):
     assert row["split"].startswith(split) and row["model"] == "unet, width 4"
     assert np.isnan(row["miou high"])  # three groups are too few for an interval
     expected = {"patch": [True, False], "image": [False, False], "group": [False, False]}
+    expected["without Tile 1"] = [True, False]
     assert row[["miou (validation)", "miou (test)"]].isna().tolist() == expected[split]
     held_out = ["miou (validation)", "miou (test)", "miou low (95 %, groups drawn)"]
     scores = row.loc["miou":"iou Water"].drop([*held_out, "miou high"])
@@ -257,6 +258,33 @@ def test_the_arms_of_the_transfer_table_differ_in_the_network_or_its_start():
         "| 10% | 1 | unet, random weights | 3 | 900 | 0.510 | 0.500–0.520 | 0.800 |",
         "| 10% | 1 | lite0, ImageNet weights | 3 | 900 | 0.610 | 0.600–0.620 | 0.800 |",
     ]
+
+
+def test_each_group_left_out_is_a_row_of_the_folds_table():
+    lite = "--model efficientnet_unet --variant lite0 --weights imagenet"
+    arms = {("unet", "--model unet"): [0.2, 0.4], ("lite0", lite): [0.5, 0.6]}
+    rows = [
+        {"command": f"benchmarks.train {flags}", "model": model, "miou": miou,
+         "split": f"without {group}, seed 0"}
+        for (model, flags), found in arms.items()
+        for group, miou in zip(("Tile 1", "Tile, 2"), found, strict=True)
+    ]  # fmt: skip
+    table = plain(scoreboard.folds(pd.DataFrame(rows))).splitlines()
+    assert table[0] == "| left out | unet, random weights | lite0, ImageNet weights | gain |"
+    assert table[2:] == [
+        "| Tile 1 | 0.200 | 0.500 | 0.300 |",
+        "| Tile, 2 | 0.400 | 0.600 | 0.200 |",
+        "| mean | 0.300 | 0.550 | 0.250 |",
+        "| standard deviation | 0.141 | 0.071 | 0.071 |",
+    ]
+
+
+def test_a_split_that_is_not_there_is_refused(workplace, monkeypatch, capsys):
+    with pytest.raises(ValueError, match="no split 'without Tile 9'.*without Tile 1"):
+        run(workplace, monkeypatch, "--split", "without Tile 9")
+    with pytest.raises(SystemExit):
+        options.read(["--split", "tile_wise"])
+    assert "without <group>" in capsys.readouterr().err
 
 
 def test_runs_that_differ_in_their_seed_alone_make_a_spread():
