@@ -17,7 +17,12 @@ FRACTIONS = {
 WITHOUT = "without "
 MODELS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet", "reference")
 #: Options that change nothing in what is learned.
-ASIDE = ("results", "score_at", "tta")
+ASIDE = ("results", "score_at", "tta", "measure")
+#: What a step costs.
+COSTS = RESULTS / "costs.csv"
+#: Options that decide it.
+COSTLY = ("model", "width", "stride", "variant", "crop", "batch_size", "candidates")
+COSTLY += ("still_norms", "learning")
 
 
 def rule(name: str) -> str:
@@ -47,6 +52,9 @@ def parser(description: str = "") -> argparse.ArgumentParser:
     )
     made.add_argument("--minutes", type=float, default=10, help="of training; scoring is extra")
     made.add_argument("--clock", default="wall", choices=("wall", "cpu", "pace"))
+    made.add_argument(
+        "--measure", action="store_true", help="only measure what a step costs, for --clock pace"
+    )
     made.add_argument("--variant", default="b4", choices=("b4", "lite0", "lite2"))
     made.add_argument("--weights", default="none", choices=("none", "imagenet"))
     made.add_argument(
@@ -98,6 +106,11 @@ def read(words: list[str] | None = None, description: str = "") -> argparse.Name
     if found.model == "reference" and (changed := _changed(reader, found, own)):
         reader.error(f"the reference recipe is fixed: without {', '.join(changed)}")
     return found
+
+
+def costly(found: argparse.Namespace) -> str:
+    """Name what decides the cost of a step, as in the table of costs."""
+    return ", ".join(f"{name} {getattr(found, name)}" for name in COSTLY)
 
 
 def _changed(reader, found, names) -> list[str]:

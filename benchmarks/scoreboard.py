@@ -259,12 +259,6 @@ def _arms(found: pd.DataFrame) -> pd.Series:
     return arms + chosen.map(lambda one: ", norms still" if one["still_norms"] else "")
 
 
-def fine_tuning() -> pd.DataFrame:
-    """Return the trials of the recipe for transfer, after the run that they differ from."""
-    first = runs(TRANSFER).sort_index()[:1]
-    return pd.concat([first, runs(RECIPE)], ignore_index=True)
-
-
 def labels(_: pd.DataFrame) -> str:
     """Write how many labels of the held-out images look wrong (`benchmarks.labels`)."""
     found = pd.read_csv(LABELS)
@@ -296,7 +290,7 @@ TABLES = {
     "transfer": lambda _: transfer(runs(TRANSFER)),
     "city": lambda _: transfer(runs(TRANSFER, "sample")),
     "folds": lambda _: folds(pd.read_csv(FOLDS)),
-    "recipe": lambda _: trials(fine_tuning()),
+    "recipe": lambda _: trials(runs(RECIPE)),
     "labels": labels,
 }
 

@@ -7,9 +7,10 @@ Ours learns from random crops of the whole training images (`--split patch`: of 
 patches); the best epoch is not picked, the last one counts. `--model reference` is another course's
 recipe (see reference.py). The minutes are those of training: neither scoring nor the first step,
 which builds the program, counts. With `--clock cpu` a minute is one of processor time on all cores,
-so that other work on the same machine takes little away. With `--clock pace` it is measured first
-how fast this machine trains (see speed.py), and a minute is one on a machine where the width-16
-U-Net takes 16 ms for a 128-pixel crop: so runs of faster and slower machines can be compared.
+so that other work on the same machine takes little away. With `--clock pace` a minute is one on a
+machine where the width-16 U-Net takes 16 ms for a 128-pixel crop, and it is counted in steps: what
+a step costs beside that U-Net is measured once, with nothing else running, by the same command with
+`--measure`, and kept in results/costs.csv. So equal minutes are equal crops on every machine.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
 from benchmarks import options as given
 from benchmarks import reference, score, scoreboard, speed
@@ -113,16 +115,16 @@ def drawn(tiles: list[str], share: float, seed: int) -> list[str]:
 
 
 def train(
-    options: argparse.Namespace, tiles_h5: Path, patches_h5: Path, now: Callable[[], float]
+    options: argparse.Namespace, tiles_h5: Path, patches_h5: Path, now: Callable[[], float], *more
 ) -> tuple[keras.Model, Watch]:
-    """Train the chosen model for the stated minutes of a clock."""
+    """Train the chosen model for the stated minutes of a clock; `more` are callbacks."""
     scheme = store.scheme(tiles_h5)
     model, watch = MODELS[options.model](len(scheme), options), Watch(options, patches_h5)
     if options.model == "reference":
         there = len(patches.members(patches_h5, "train", options.split))
         size = there / math.ceil(there / reference.BATCH_SIZE)  # each pass's last batch is smaller
         clock = training.Clock(options.minutes, None, size, now)
-        reference.fit(model, patches_h5, options.split, [clock, watch])
+        reference.fit(model, patches_h5, options.split, [clock, watch, *more])
         return model, watch
     how = {"batch_size": options.batch_size, "seed": options.seed}
     if options.split == "patch":
@@ -144,7 +146,7 @@ def train(
         "steps": STEPS_PER_LINE,
         "clock": now,
         "loss": training.default_loss(learned, options.dice),
-        "callbacks": [watch],
+        "callbacks": [watch, *more],
         "average": options.average,
         "encoder_rate": options.encoder_rate,
         "record": {"split": options.split, "command": command()},
@@ -161,6 +163,35 @@ def train(
     return model, watch
 
 
+def measure(options: argparse.Namespace, tiles_h5: Path, patches_h5: Path, device) -> None:
+    """Measure what a step of the chosen training costs, and append it to the table of costs."""
+    found = speed.Cost()
+    options = argparse.Namespace(**{**vars(options), "minutes": math.inf, "frozen": 0})
+    train(options, tiles_h5, patches_h5, time.perf_counter, found)
+    row = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "step": given.costly(options),
+        "ms per step": 1000 * found.per_step,
+        "yardstick here, ms per crop": found.milliseconds,
+        "hardware": device.name,
+        "command": command(),
+    }
+    print("\n".join(f"{key:>28}  {value}" for key, value in row.items()))
+    scoreboard.append(given.COSTS, [row])
+
+
+def known_cost(options: argparse.Namespace) -> float:
+    """Return the seconds of a step from the table of costs.
+
+    Raises:
+        ValueError: it was not measured yet.
+    """
+    table = pd.read_csv(given.COSTS).set_index("step")["ms per step"]
+    if (step := given.costly(options)) not in table:
+        raise ValueError(f"what a step costs is not known ({step}): first run this with --measure")
+    return table[step] / 1000
+
+
 def command() -> str:
     """Return the command line as it is recorded."""
     return f"python -m benchmarks.train {shlex.join(sys.argv[1:])}"
@@ -171,10 +202,12 @@ def main() -> None:
     options = given.read(description=__doc__)
     board = options.results / "scoreboard.csv"
     scoreboard.check(board)
-    measured = speed.milliseconds() if options.clock == "pace" else None
-    now = speed.pace(measured) if measured else CLOCKS[options.clock]
     device = training.setup(seed=options.seed)
     tiles_h5, patches_h5 = data(options.dataset, options.split)
+    if options.measure:
+        return measure(options, tiles_h5, patches_h5, device)
+    cost = known_cost(options) if options.clock == "pace" else None
+    now = speed.pace(cost) if cost else CLOCKS[options.clock]
     model, watch = train(options, tiles_h5, patches_h5, now)
     width = f", width {options.width}" if options.model in ("unet", "attention_unet") else ""
     width += f", {options.variant}" if options.variant != "b4" else ""
@@ -194,7 +227,7 @@ def main() -> None:
         "clock": options.clock,
         "images_seen": round(watch.images),
         "seed": options.seed,
-        "hardware": f"{device.name}, {measured:.0f} ms per crop" if measured else device.name,
+        "hardware": f"{device.name}, {1000 * cost:.0f} ms per step" if cost else device.name,
         "precision": device.precision,
         "version": f"segkit {__version__}, Python {platform.python_version()}",
         **score.all_scores(model, patches_h5, options.split),

@@ -25,15 +25,15 @@ def plain(table):
     return re.sub(r" +", " ", table)
 
 
-def run(workplace, monkeypatch, *flags):
-    """Run the command for an instant; return the two tables that it wrote."""
+def run(workplace, monkeypatch, *flags, rows=True):
+    """Run the command for an instant; return the two tables that it wrote, if any."""
     monkeypatch.setenv("SEGKIT_DATA", str(workplace[0]))
     monkeypatch.setenv("SEGKIT_WORK", str(workplace[1]))
     results = workplace[1] / "results"
     command = ["train", "--dataset", "dubai", "--minutes", "0.02", "--results", str(results)]
     monkeypatch.setattr(sys, "argv", [*command, *flags])
     train.main()
-    return pd.read_csv(results / "scoreboard.csv"), results / "curves.csv"
+    return (pd.read_csv(results / "scoreboard.csv"), results / "curves.csv") if rows else None
 
 
 @pytest.mark.filterwarnings("ignore::segkit.patches.LeakWarning")
@@ -72,20 +72,48 @@ def test_all_scores_are_those_of_the_library(workplace, monkeypatch):
 def test_a_pretrained_run_on_a_tenth_of_the_images_goes_on_after_its_frozen_part(
     workplace, monkeypatch
 ):
-    """By the pace of a machine that takes 32 ms: a minute of processor time is half a minute."""
-    monkeypatch.setattr(speed, "milliseconds", lambda: 32.0)
-    flags = "--model efficientnet_unet --variant lite0 --weights imagenet --frozen 0.5 --crop 64"
-    more = "--share 0.1 --clock pace --score-at 0.015 --batch-size 2"
-    rows, curves = run(workplace, monkeypatch, *flags.split(), *more.split())
+    """By the pace: the cost of a step is measured first, then minutes are so many steps."""
+    monkeypatch.setattr(options, "COSTS", workplace[1] / "costs.csv")
+    monkeypatch.setattr(speed, "yardstick", lambda: lambda: 0.032)
+    lite = "--model efficientnet_unet --variant lite0 --crop 64 --batch-size 2 --clock pace"
+    run(workplace, monkeypatch, *lite.split(), "--measure", rows=False)
+    (cost,) = pd.read_csv(options.COSTS)["ms per step"]
+    monkeypatch.setattr(train, "known_cost", lambda _: 0.5)
+    more = "--weights imagenet --frozen 0.5 --share 0.1 --score-at 0.015 --minutes 0.05"
+    rows, curves = run(workplace, monkeypatch, *lite.split(), *more.split())
     row, curve = rows.iloc[-1], pd.read_csv(curves).iloc[-1]
-    assert row["model"] == "efficientnet_unet, lite0" and row["pretrained"] == "ImageNet"
-    assert row["hardware"].endswith("32 ms per crop") and row["clock"] == "pace"
-    assert 0.015 <= curve["minutes"] < 0.05 and 2 <= curve["images"] <= row["images_seen"]
+    assert cost > 0 and row["model"] == "efficientnet_unet, lite0" and row["clock"] == "pace"
+    assert row["pretrained"] == "ImageNet" and row["hardware"].endswith("500 ms per step")
+    assert curve["minutes"] == 0.02 and curve["images"] == 2 * 3  # the first step is not counted
+    assert row["images_seen"] == 2 * (4 + 4)  # three steps of half a second in each phase, and one
 
 
-def test_a_slow_machine_has_more_time_by_the_pace(monkeypatch):
-    monkeypatch.setattr(speed, "processor_time", lambda: 60.0)
-    assert speed.pace(16.0)() == 60 and speed.pace(64.0)() == 15
+def test_a_step_costs_as_many_of_the_yardsticks_as_its_time_holds(monkeypatch):
+    """The yardstick takes 32 ms here, 16 at the pace: of a step's 100 ms, 50 are left."""
+    now = iter(np.arange(0, 1000, 0.1))
+    monkeypatch.setattr(speed, "processor_time", lambda: next(now))
+    monkeypatch.setattr(speed, "yardstick", lambda: lambda: 0.032)
+    found = speed.Cost()
+    found.set_model(models.unet(6, 4))
+    for step in range(speed.FIRST + speed.STEPS):
+        found.on_train_batch_begin(step)
+        found.on_train_batch_end(step)
+    assert found.per_step == pytest.approx(0.05) and found.milliseconds == pytest.approx(32)
+    assert found.model.stop_training
+
+
+def test_minutes_by_the_pace_are_steps(workplace, monkeypatch, tmp_path):
+    watch = training.Clock(minutes=1, now=speed.pace(7.5))
+    watch.set_model(models.unet(6, 4))
+    watch.on_train_begin()
+    while not getattr(watch.model, "stop_training", False):
+        watch.on_train_batch_begin(0)
+        watch.on_train_batch_end(0)
+    assert watch.steps == 1 + 60 / 7.5
+    monkeypatch.setattr(options, "COSTS", tmp_path / "costs.csv")
+    scoreboard.append(options.COSTS, [{"step": "another", "ms per step": 1.0}])
+    with pytest.raises(ValueError, match="not known .*width 4.*--measure"):
+        run(workplace, monkeypatch, "--width", "4", "--clock", "pace")
 
 
 def test_a_share_of_the_images_is_drawn_by_the_seed():
