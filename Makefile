@@ -59,11 +59,12 @@ speed: .venv/ready
 colab: .venv/ready
 	@$(BIN)/python -m classroom.stand_in
 
-## make outputs  run all notebooks from clean and store their outputs
+## make outputs  run all notebooks from clean and store their outputs;
+##               some of them: make outputs NAMES="00 04" (what they build on is made, in their time)
 outputs: .venv/ready
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && unset SEGKIT_SCENE SEGKIT_BASEMAP && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
-	 $(BIN)/python -m classroom --renew
+	 $(BIN)/python -m classroom --renew $(NAMES)
 	@$(BIN)/python -m benchmarks.times
 
 ## make times    running times of the notebooks, for README and INSTRUCTORS.md

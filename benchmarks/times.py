@@ -44,7 +44,8 @@ def rendered(text: str, record: pd.DataFrame) -> str:
 
     def table(hit: re.Match) -> str:
         inside = ROW.sub(row, hit[2])
-        return hit[1] + MEASURED.sub(f"Measured: {record['run'].iloc[0]}.", inside) + hit[3]
+        runs = "; ".join(record["run"].unique())
+        return hit[1] + MEASURED.sub(f"Measured: {runs}.", inside) + hit[3]
 
     return MARKS.sub(table, text)
 

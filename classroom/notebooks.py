@@ -20,6 +20,7 @@ from segkit.files import REPOSITORY, shown, whole
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 ROAD = NOTEBOOKS[:8]  # from tiles to a map; the others go further
+TIMES = REPOSITORY / "benchmarks" / "results" / "notebooks.csv"
 CELL_TIMEOUT_S = 24 * 3600
 #: Gray levels within which a color of a picture gives way to white, black, or a class color.
 CLOSE = 8
@@ -65,6 +66,18 @@ def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
         print(f"{times[name.with_suffix('').as_posix()]} s", flush=True)
     print(f"all of them: {sum(times.values())} s")
     return pd.Series(times, name="seconds").rename_axis("notebook").reset_index()
+
+
+def record(times: pd.DataFrame, path: Path) -> None:
+    """Write the times of notebooks into the table of all; those that did not run keep theirs."""
+    before = pd.read_csv(path)
+    kept = before[~before["notebook"].isin(times["notebook"])]
+    order = before["notebook"].tolist() + times["notebook"].tolist()
+    after = pd.concat([kept, times]).sort_values(
+        "notebook", key=lambda names: names.map(order.index)
+    )
+    with whole(path) as part:
+        after.to_csv(part, index=False)
 
 
 def _write(notebook, path: Path, folder: Path) -> None:
@@ -155,6 +168,7 @@ def main() -> None:
     parser.add_argument(
         "--exercises", action="store_true", help="copy the exercises from solutions/; run nothing"
     )
+    parser.add_argument("names", nargs="*", help='with --renew, only those that begin so: "04"')
     chosen = parser.parse_args()
     solutions = [path.parent / "solutions" / path.name for path in NOTEBOOKS]
     if chosen.exercises:
@@ -166,8 +180,11 @@ def main() -> None:
     os.environ["SEGKIT_PROGRESS"] = "0"
     print(course.stamp())
     if chosen.renew:
-        times = run([*NOTEBOOKS, *solutions], REPOSITORY / "notebooks").assign(run=course.stamp())
-        times.to_csv(REPOSITORY / "benchmarks" / "results" / "notebooks.csv", index=False)
+        both = [*NOTEBOOKS, *solutions]
+        wanted = [
+            path for path in both if not chosen.names or path.stem.startswith((*chosen.names,))
+        ]
+        record(run(wanted, REPOSITORY / "notebooks").assign(run=course.stamp()), TIMES)
         return
     folder = course.workspace()
     run(ROAD, folder / "notebooks")

@@ -8,11 +8,12 @@ import zipfile
 
 import helpers
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from classroom import course
+from classroom import course, notebooks
 from segkit import datasets, patches, store
 from segkit.classes import DUBAI
 
@@ -206,7 +207,7 @@ def test_known_data_that_was_moved_away_is_not_missed(tmp_path, monkeypatch, cap
 
 CATCH_UP = """
 import sys
-from classroom import course
+from classroom import course, notebooks
 from segkit import store
 if sys.argv[2] == "slow":
     read = store.build
@@ -344,3 +345,15 @@ def test_the_scene_is_as_large_as_the_profile_says(monkeypatch, tmp_path):
             with rasterio.open(path) as raster:
                 assert raster.shape == (side, side) and raster.transform == place["transform"]
                 assert np.array_equal(raster.read(1), pixels[:side, :side])
+
+
+def test_the_times_of_some_notebooks_leave_those_of_the_others(tmp_path):
+    path = tmp_path / "notebooks.csv"
+    names = ["00_a", "04_b", "solutions/00_a"]
+    pd.DataFrame({"notebook": names, "seconds": [1, 2, 3], "run": "then"}).to_csv(path, index=False)
+    again = pd.DataFrame({"notebook": ["04_b", "09_c"], "seconds": [5, 6], "run": "now"})
+    notebooks.record(again, path)
+    found = pd.read_csv(path)
+    assert found["notebook"].tolist() == [*names, "09_c"]
+    assert found["seconds"].tolist() == [1, 5, 3, 6]
+    assert found["run"].tolist() == ["then", "now", "then", "now"]
