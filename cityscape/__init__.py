@@ -1,7 +1,8 @@
 """The embedded data: a procedural, georeferenced city, made on the spot."""
 
 from .city import CITY, CRS, LATER_CITY, SECOND_CITY, City
-from .dataset import write, write_scene
+from .dataset import write, write_challenge, write_scene
+from .invented import invented
 from .mountains import write_landslides
 from .scene import render, transform
 
@@ -11,9 +12,11 @@ __all__ = [
     "LATER_CITY",
     "SECOND_CITY",
     "City",
+    "invented",
     "render",
     "transform",
     "write",
+    "write_challenge",
     "write_landslides",
     "write_scene",
 ]

@@ -76,14 +76,38 @@ def write_scene(folder: str | Path, city: City = CITY) -> Path:
     return whole_folder(folder, _stamp(city, "scene"), lambda part: _write_scene(part, city))
 
 
+def write_challenge(folder: str | Path, city: City, progress: bool = False) -> Path:
+    """Make a data set whose scene comes without its mask, whole or not at all.
+
+    Nothing in the folder says which city it is.
+
+    Args:
+        folder: where it goes; a finished set of this version and city is left as it is.
+        city: which world and sensor.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: the folder holds something else.
+    """
+    stamp = _stamp(city, "challenge")
+    del stamp["seed"]
+    return whole_folder(folder, stamp, lambda part: _write_all(part, city, progress, hidden=True))
+
+
 def _stamp(city: City, kind: str) -> dict:
     """Return what a folder must say to be this kind of thing, of this version and city."""
     told = {"version": VERSION, "kind": kind, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
     return {**told, "city": zlib.crc32(repr(city).encode())}
 
 
-def _write_all(folder: Path, city: City, progress: bool) -> None:
-    jobs = [(_write_scene, folder / "scene", city), (_write_map, folder / "basemap.tif", city)]
+def _write_all(folder: Path, city: City, progress: bool, hidden: bool = False) -> None:
+    jobs = [
+        (_write_scene, folder / "scene", city, hidden),
+        (_write_map, folder / "basemap.tif", city),
+    ]
     for tile in range(1, len(SIZES) + 1):
         for part in range(1, PARTS * PARTS + 1):
             jobs.append((_write_part, folder / FOLDER, tile, part, city))
@@ -144,15 +168,16 @@ def _georeference(path: Path, row: int, column: int, city: City) -> None:
     )
 
 
-def _write_scene(folder: Path, city: City) -> None:
+def _write_scene(folder: Path, city: City, hidden: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     x, y = city.scene
     row, column = (round(v / city.pixel) - _SCENE_SIZE // 2 for v in (y, x))
     image, mask = render(row, column, _SCENE_SIZE, _SCENE_SIZE, city)
     place = transform(row, column, city)
     _write_raster(folder / "scene.tif", np.moveaxis(image, -1, 0), place)
-    colors = dict(enumerate(DUBAI.colors))
-    _write_raster(folder / "scene_mask.tif", mask[None], place, colors)
+    if not hidden:
+        colors = dict(enumerate(DUBAI.colors))
+        _write_raster(folder / "scene_mask.tif", mask[None], place, colors)
 
 
 def _write_raster(path: Path, bands: np.ndarray, place, colors: dict | None = None) -> None:

@@ -1,0 +1,123 @@
+"""The challenge: a city from a seed, and maps that can or cannot be compared with its truth."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from rasterio.transform import Affine
+
+import cityscape
+from cityscape import dataset
+from classroom import challenge
+from segkit import datasets
+from segkit.classes import DUBAI
+
+SEED = 7
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Pictures of a few pixels; the city's plan is the whole one."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(dataset, "_SCENE_SIZE", 96)
+    patch.setattr(dataset, "SIZES", ((24, 24),) * 6)
+    patch.setattr(dataset, "_MAP_SIZE", 64)
+    patch.setattr(dataset, "_FLAW", np.s_[:4, :4])
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def city():
+    return cityscape.invented(SEED)
+
+
+@pytest.fixture(scope="module")
+def truth_tif(city, tmp_path_factory):
+    return cityscape.write_scene(tmp_path_factory.mktemp("truth") / "s", city) / "scene_mask.tif"
+
+
+def changed(path, target, **profile):
+    """Write a raster again with other entries in its profile; return its path."""
+    with rasterio.open(path) as raster:
+        how = raster.profile | profile
+        pixels = raster.read()[:, : how["height"], : how["width"]]
+    with rasterio.open(target, "w", **how) as raster:
+        raster.write(pixels.astype(how["dtype"]))
+    return target
+
+
+def test_a_city_is_its_seed_and_shows_no_ground_twice(city):
+    assert city == cityscape.invented(SEED) != cityscape.invented(SEED + 1)
+    boxes = [(city.scene, 1024), *((place, 780) for place in city.places)]
+    assert len(boxes) == 7
+    for i, ((x, y), side) in enumerate(boxes):
+        for (other_x, other_y), other in boxes[:i]:
+            assert max(abs(x - other_x), abs(y - other_y)) >= (side + other) / 2
+
+
+def test_what_is_handed_out_holds_no_answer(city, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "city"
+    challenge.main(["new", "--seed", str(SEED), "--folder", str(folder)])
+    files = {path.name for path in folder.rglob("*")}
+    assert "scene.tif" in files and "scene_mask.tif" not in files
+    told = json.loads((folder / "sample.json").read_text())
+    assert not {"seed"} & set(told) and city.seed not in told.values()
+    assert f"SEGKIT_DATA={folder} " in capsys.readouterr().out
+    monkeypatch.setenv("SEGKIT_DATA", str(folder))
+    assert len(datasets.find("dubai").tiles) == 54
+
+
+def test_a_perfect_map_scores_one_and_the_table_grows(truth_tif, tmp_path, capsys):
+    table, land = tmp_path / "scores.csv", tmp_path / "land.tif"
+    words = ["--seed", str(SEED), "--table", str(table)]
+    with rasterio.open(truth_tif) as raster, rasterio.open(land, "w", **raster.profile) as written:
+        written.write(np.full((1, *raster.shape), DUBAI.names.index("Land"), np.uint8))
+    challenge.main(["score", str(land), "--team", "Sandpipers", *words])
+    challenge.main(["score", str(truth_tif), "--team", "Crabs", *words])
+    found = pd.read_csv(table).set_index("team")
+    assert found.index.tolist() == ["Sandpipers", "Crabs"]
+    last = capsys.readouterr().out.split("boundary f1")[-1]
+    assert last.index("Crabs") < last.index("Sandpipers")
+    best = found.loc["Crabs"]
+    assert best[["miou", "accuracy", "boundary f1"]].tolist() == [1, 1, 1]
+    assert best["area error"] == 0 < found.loc["Sandpipers", "area error"]
+    assert found.loc["Sandpipers", "miou"] < 0.5
+
+
+def test_scores_worked_out_by_hand():
+    """Of ten labeled pixels, one of land is taken for water; the unlabeled one counts nowhere."""
+    truth = np.array([[1, 1, 1, 1, 1, 1, 4, 4, 4, 4, 5]], np.uint8)
+    mapped = np.array([[1, 1, 1, 1, 1, 4, 4, 4, 4, 4, 0]], np.uint8)
+    found = challenge.scores(truth, mapped)
+    assert found["accuracy"] == pytest.approx(0.9) and found["area error"] == pytest.approx(0.1)
+    assert found["iou Land"] == pytest.approx(5 / 6) and found["iou Water"] == pytest.approx(4 / 5)
+    assert found["miou"] == pytest.approx((5 / 6 + 4 / 5) / 2)
+
+
+def test_a_map_that_cannot_be_compared_gets_a_sentence(truth_tif, tmp_path):
+    target, scene = tmp_path / "map.tif", truth_tif.with_name("scene.tif")
+    with rasterio.open(truth_tif) as raster:
+        place, how, shape = raster.transform, raster.profile, raster.shape
+    home = Affine(0.5, 0, 331_000, 0, -0.5, 2_782_000)  # where the training city lies
+    faults = {
+        "EPSG:3857, the scene in EPSG:32640": {"crs": "EPSG:3857"},
+        "no coordinate system": {"crs": None},
+        r"lies \+2 m east and -1.5 m north": {"transform": Affine.translation(2, -1.5) @ place},
+        "another place, [0-9]+ km away": {"transform": home},
+        "pixels are 1 m, those of the scene 0.5 m": {"transform": place @ Affine.scale(2)},
+        r"has \(90, 96\) pixels": {"height": 90},
+        "1 bands of float32": {"dtype": "float32"},
+    }
+    for sentence, fault in faults.items():
+        with pytest.raises(challenge.NotComparable, match=sentence):
+            challenge.checked(changed(truth_tif, target, **fault), scene)
+    with rasterio.open(target, "w", **how) as raster:
+        raster.write(np.full((1, *shape), 255, np.uint8))
+    with pytest.raises(challenge.NotComparable, match="every pixel needs a class"):
+        challenge.checked(target, scene)
+    target.write_text("no raster")
+    with pytest.raises(SystemExit, match="no raster that can be read"):
+        challenge.main(["score", str(target), "--seed", str(SEED)])
