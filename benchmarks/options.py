@@ -22,7 +22,7 @@ ASIDE = ("results", "score_at", "tta", "measure")
 COSTS = RESULTS / "costs.csv"
 #: Options that decide it.
 COSTLY = ("model", "width", "stride", "variant", "crop", "batch_size", "candidates")
-COSTLY += ("still_norms", "learning")
+COSTLY += ("still_norms", "learning", "scales", "tint")
 
 
 def rule(name: str) -> str:
@@ -78,6 +78,11 @@ def parser(description: str = "") -> argparse.ArgumentParser:
     made.add_argument("--crop", type=int, default=128, help="pixels of a training crop")
     made.add_argument("--batch-size", type=int, default=16)
     made.add_argument("--learning-rate", type=float, default=1e-3)
+    made.add_argument(
+        "--scales", type=float, nargs=2, help="least and greatest factor of the ground in a crop"
+    )
+    made.add_argument("--tint", type=float, default=0, help="how far the bands' strengths vary")
+    made.add_argument("--smoothing", type=float, default=0, help="of the labels, as a share")
     made.add_argument("--six", action="store_true", help="learn Unlabeled as a sixth class")
     made.add_argument("--tta", action="store_true", help="score with test-time augmentation, too")
     made.add_argument("--seed", type=int, default=0)
@@ -100,17 +105,20 @@ def read(words: list[str] | None = None, description: str = "") -> argparse.Name
         reader.error(f"{', '.join(others)} are for --model efficientnet_unet")
     if found.share != 1 and found.split == "patch":
         reader.error("--share draws whole images: not with --split patch")
-    if found.candidates != 1 and found.split == "patch":
-        reader.error("--candidates draws windows from whole tiles: not with --split patch")
+    if found.split == "patch" and _changed(reader, found, ("candidates", "scales")):
+        reader.error("candidates, scales draw from whole tiles: not with --split patch")
     own = ("crop", "batch_size", "learning_rate", "dice", "average", "candidates", "six")
+    own += ("tint", "smoothing")
     if found.model == "reference" and (changed := _changed(reader, found, own)):
         reader.error(f"the reference recipe is fixed: without {', '.join(changed)}")
     return found
 
 
 def costly(found: argparse.Namespace) -> str:
-    """Name what decides the cost of a step, as in the table of costs."""
-    return ", ".join(f"{name} {getattr(found, name)}" for name in COSTLY)
+    """Name what decides the cost of a step, as in the table of costs: what is not the default."""
+    usual, chosen = parser().parse_args([]), [f"model {found.model}"]
+    chosen += [f"{k} {v}" for k in COSTLY[1:] if (v := getattr(found, k)) != getattr(usual, k)]
+    return ", ".join(chosen).replace("_", " ")
 
 
 def _changed(reader, found, names) -> list[str]:

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import options as given
-from benchmarks import reference, score, scoreboard, speed
+from benchmarks import reference, score, scoreboard, speed, variety
 from segkit import __version__, datasets, models, patches, pipeline, store, training
 from segkit.files import work_root
 
@@ -135,17 +135,24 @@ def train(
         crops = pipeline.crops(
             tiles_h5,
             drawn(patches.tiles(patches_h5, "train", options.split), options.share, options.seed),
-            options.crop,
+            variety.reach(options.crop, options.scales) if options.scales else options.crop,
             candidates=options.candidates,
             **how,
         )
+    if options.scales:
+        crops = variety.scaled(crops, options.crop, options.scales)
+    if options.tint:
+        crops = variety.tinted(crops, options.tint)
     learned = dataclasses.replace(scheme, ignore_index=None) if options.six else scheme
+    loss = training.default_loss(learned, options.dice)
+    if options.smoothing:
+        loss = variety.smoothed(loss, options.smoothing, learned.ignore_index)
     digest = hashlib.sha256(repr(given.recipe(command())).encode()).hexdigest()[:8]
     path = patches_h5.with_name(f"{options.model}-{options.split}-{digest}.keras")
     how = {
         "steps": STEPS_PER_LINE,
         "clock": now,
-        "loss": training.default_loss(learned, options.dice),
+        "loss": loss,
         "callbacks": [watch, *more],
         "average": options.average,
         "encoder_rate": options.encoder_rate,

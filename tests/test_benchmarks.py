@@ -1,5 +1,6 @@
 """The runner's rows, the reference recipe, and the table that is made from rows."""
 
+import functools
 import re
 import sys
 
@@ -7,10 +8,23 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from helpers import ByColor, dubai_tree, scene_of, write
 
-from benchmarks import blending, labels, options, reference, score, scoreboard, ship, speed, train
-from segkit import metrics, models, training
+from benchmarks import (
+    blending,
+    labels,
+    options,
+    plan,
+    reference,
+    score,
+    scoreboard,
+    ship,
+    speed,
+    train,
+    variety,
+)
+from segkit import losses, metrics, models, training
 from segkit.classes import DUBAI
 
 
@@ -80,12 +94,68 @@ def test_a_pretrained_run_on_a_tenth_of_the_images_goes_on_after_its_frozen_part
     (cost,) = pd.read_csv(options.COSTS)["ms per step"]
     monkeypatch.setattr(train, "known_cost", lambda _: 0.5)
     more = "--weights imagenet --frozen 0.5 --share 0.1 --score-at 0.015 --minutes 0.05"
+    more += " --scales 0.75 1.25 --tint 0.1 --smoothing 0.1"
     rows, curves = run(workplace, monkeypatch, *lite.split(), *more.split())
     row, curve = rows.iloc[-1], pd.read_csv(curves).iloc[-1]
     assert cost > 0 and row["model"] == "efficientnet_unet, lite0" and row["clock"] == "pace"
     assert row["pretrained"] == "ImageNet" and row["hardware"].endswith("500 ms per step")
     assert curve["minutes"] == 0.02 and curve["images"] == 2 * 3  # the first step is not counted
     assert row["images_seen"] == 2 * (4 + 4)  # three steps of half a second in each phase, and one
+
+
+def as_data(images, masks):
+    return tf.data.Dataset.from_tensors((np.float32(images), np.uint8(masks)))
+
+
+def test_a_square_twice_as_large_becomes_half_as_large_image_and_mask_alike():
+    blocks = np.kron(np.arange(16).reshape(4, 4), np.ones((2, 2)))[None]  # 8×8, in blocks of 2×2
+    data = as_data(10 * blocks[..., None], blocks)
+    assert variety.reach(4, (0.5, 2)) == 8
+    ((image, mask),) = variety.scaled(data, 4, (2.0, 2.0)).as_numpy_iterator()
+    assert np.array_equal(mask[0], np.arange(16).reshape(4, 4)) and mask.dtype == np.uint8
+    np.testing.assert_allclose(image[0, ..., 0], 10 * mask[0])
+    ((image, mask),) = variety.scaled(data, 8, (0.5, 0.5)).as_numpy_iterator()
+    assert image.shape == (1, 8, 8, 1) and len(np.unique(mask)) <= 9  # 4×4 pixels of it
+
+
+def test_a_tint_is_one_factor_for_each_band_of_an_image():
+    data = as_data(np.full((2, 3, 3, 2), 100), np.zeros((2, 3, 3)))
+    ((image, _),) = variety.tinted(data, 0.2).as_numpy_iterator()
+    assert np.ptp(image, axis=(1, 2)).max() == 0 and len(np.unique(image)) == 4
+    assert image.min() >= 80 and image.max() <= 120
+
+
+def test_smoothed_labels_worked_out_by_hand():
+    """One pixel of class 0, one unlabeled (class 2)."""
+    truth, answer = np.array([[[0, 2]]]), np.float32([[[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]]])
+    usual = functools.partial(losses.weighted_crossentropy, ignore_index=2)
+    found = float(variety.smoothed(usual, 0.1, 2)(truth, answer))
+    assert found == pytest.approx(-0.95 * np.log(0.7) - 0.05 * np.log(0.2), abs=1e-6)
+
+
+def test_what_decides_a_steps_cost_is_named_where_it_is_not_the_usual():
+    given = ["--model", "unet", "--crop", "256", "--seed", "3", "--scales", "0.75", "1.5"]
+    assert options.costly(options.read(given)) == "model unet, crop 256, scales [0.75, 1.5]"
+    for step in pd.read_csv(options.COSTS)["step"]:
+        assert step.startswith("model ")
+
+
+def test_a_plan_runs_what_no_recorded_run_has_followed(tmp_path):
+    board = tmp_path / "scoreboard.csv"
+    lines = [f"--results {tmp_path} --minutes 1 --seed {seed}" for seed in range(3)]
+    path = tmp_path / "plan.txt"
+    path.write_text("# why\n" + "\n\n".join(lines) + "\n")
+    commands = plan.listed(path)
+    assert len(commands) == 3 and plan.missing(commands) == commands
+    done = [f"python -m benchmarks.train --seed {seed} --minutes 1.0 --tta" for seed in (0, 2)]
+    pd.DataFrame({"command": done}).to_csv(board, index=False)
+    assert plan.missing(commands) == [commands[1]]
+
+
+def test_every_line_of_a_plan_is_understood_and_stands_once():
+    for path in plan.PLANS.glob("*.txt"):
+        recipes = [options.recipe(one) for one in plan.listed(path)]
+        assert recipes and all(recipes.count(one) == 1 for one in recipes), path
 
 
 def test_a_step_costs_as_many_of_the_yardsticks_as_its_time_holds(monkeypatch):
