@@ -1,7 +1,7 @@
 """The embedded data: a procedural, georeferenced city, made on the spot."""
 
 from .city import CITY, CRS, LATER_CITY, SECOND_CITY, City
-from .dataset import write, write_challenge, write_scene
+from .dataset import write, write_scene
 from .invented import invented
 from .mountains import write_landslides
 from .scene import render, transform
@@ -16,7 +16,6 @@ __all__ = [
     "render",
     "transform",
     "write",
-    "write_challenge",
     "write_landslides",
     "write_scene",
 ]

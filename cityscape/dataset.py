@@ -41,13 +41,16 @@ _MAP_COLORS = {
 }  # fmt: skip
 
 
-def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path:
+def write(
+    folder: str | Path, city: City = CITY, progress: bool = False, hidden: bool = False
+) -> Path:
     """Make the data set, whole or not at all.
 
     Args:
         folder: where it goes; a finished set of this version and city is left as it is.
         city: which world and sensor.
         progress: whether to show a progress bar.
+        hidden: whether the scene comes without its mask, and nothing says which city it is.
 
     Returns:
         The folder.
@@ -55,9 +58,10 @@ def write(folder: str | Path, city: City = CITY, progress: bool = False) -> Path
     Raises:
         FileExistsError: the folder holds something else.
     """
-    return whole_folder(
-        folder, _stamp(city, "tiles"), lambda part: _write_all(part, city, progress)
-    )
+    stamp = _stamp(city, "challenge" if hidden else "tiles")
+    if hidden:
+        del stamp["seed"]
+    return whole_folder(folder, stamp, lambda part: _write_all(part, city, progress, hidden))
 
 
 def write_scene(folder: str | Path, city: City = CITY) -> Path:
@@ -76,34 +80,13 @@ def write_scene(folder: str | Path, city: City = CITY) -> Path:
     return whole_folder(folder, _stamp(city, "scene"), lambda part: _write_scene(part, city))
 
 
-def write_challenge(folder: str | Path, city: City, progress: bool = False) -> Path:
-    """Make a data set whose scene comes without its mask, whole or not at all.
-
-    Nothing in the folder says which city it is.
-
-    Args:
-        folder: where it goes; a finished set of this version and city is left as it is.
-        city: which world and sensor.
-        progress: whether to show a progress bar.
-
-    Returns:
-        The folder.
-
-    Raises:
-        FileExistsError: the folder holds something else.
-    """
-    stamp = _stamp(city, "challenge")
-    del stamp["seed"]
-    return whole_folder(folder, stamp, lambda part: _write_all(part, city, progress, hidden=True))
-
-
 def _stamp(city: City, kind: str) -> dict:
     """Return what a folder must say to be this kind of thing, of this version and city."""
     told = {"version": VERSION, "kind": kind, "seed": city.seed, "pixel": city.pixel, "crs": CRS}
     return {**told, "city": zlib.crc32(repr(city).encode())}
 
 
-def _write_all(folder: Path, city: City, progress: bool, hidden: bool = False) -> None:
+def _write_all(folder: Path, city: City, progress: bool, hidden: bool) -> None:
     jobs = [
         (_write_scene, folder / "scene", city, hidden),
         (_write_map, folder / "basemap.tif", city),

@@ -49,8 +49,8 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
         if mapped.crs != given.crs:
             found = mapped.crs or "no coordinate system"
             raise NotComparable(f"the map is in {found}, the scene in {given.crs}: {grid}")
-        if not np.allclose(mapped.res, given.res):
-            sizes = f"{mapped.res[0]:g} m, those of the scene {given.res[0]:g} m"
+        if not np.allclose(*([t.a, t.b, t.d, t.e] for t in (mapped.transform, given.transform))):
+            sizes = f"{mapped.res[0]:g} m, those of the scene {given.res[0]:g} m, north up"
             raise NotComparable(f"the map's pixels are {sizes}: {grid}")
         right, up = (mapped.transform.c - given.transform.c, mapped.transform.f - given.transform.f)
         if max(abs(right), abs(up)) > OFF * given.res[0]:
@@ -80,8 +80,8 @@ def scores(truth: np.ndarray, mapped: np.ndarray) -> dict[str, float]:
     """Compare a map with the truth, both uint8 (H, W); unlabeled pixels count nowhere.
 
     Returns:
-        miou; accuracy; boundary f1, the mean over the classes; area error: how many hundredths of
-        the area would have to change their class for each class to have its true area (quantity
+        miou; accuracy; boundary f1, the mean over the classes; area error: which share of
+        the area would have to change its class for each class to have its true area (quantity
         disagreement, Pontius and Millones 2011); IoU by class.
     """
     counts = metrics.confusion(truth, mapped, len(DUBAI))
@@ -132,9 +132,9 @@ def main(words: list[str] | None = None) -> None:
     scored.add_argument("--table", type=Path, default=folder / "scores.csv")
     given = parser.parse_args(words)
     if given.task == "new":
-        made = cityscape.write_challenge(given.folder, cityscape.invented(given.seed), True)
+        made = cityscape.write(given.folder, cityscape.invented(given.seed), True, hidden=True)
         scene = made / "scene" / "scene.tif"
-        print(f"Hand out {made}. On its tiles every notebook runs, and 07 maps the scene:")
+        print(f"Hand out {made}. The notebooks train on its tiles and map its scene with:")
         print(f"  SEGKIT_DATASET=dubai SEGKIT_DATA={made} SEGKIT_SCENE={scene} make lab")
         return
     try:

@@ -106,6 +106,9 @@ def test_a_map_that_cannot_be_compared_gets_a_sentence(truth_tif, tmp_path):
         "EPSG:3857, the scene in EPSG:32640": {"crs": "EPSG:3857"},
         "no coordinate system": {"crs": None},
         r"lies \+2 m east and -1.5 m north": {"transform": Affine.translation(2, -1.5) @ place},
+        "pixels are 0.5 m, those of the scene 0.5 m, north up": {
+            "transform": place @ Affine.scale(1, -1)
+        },
         "another place, [0-9]+ km away": {"transform": home},
         "pixels are 1 m, those of the scene 0.5 m": {"transform": place @ Affine.scale(2)},
         r"has \(90, 96\) pixels": {"height": 90},
