@@ -175,6 +175,15 @@ def test_any_size_is_mirrored_up_and_cut_back(tta):
         np.testing.assert_allclose(found[middle], from_large[middle], atol=1e-5)
 
 
+def test_a_network_that_enlarges_takes_one_size_after_another():
+    """Keras 3.14 and later cannot enlarge an image whose size a compiled program leaves open."""
+    model = models.unet(3, width=4, depth=1, stride=2)
+    for height, width in [(64, 64), (96, 64), (32, 128), (64, 64)]:
+        found = models.predict(model, picture(height, width), tta=True)
+        assert found.shape == (1, height, width, 3)
+        np.testing.assert_array_equal(found, models.predict(model, picture(height, width), True))
+
+
 def test_time_augmentation_averages_over_the_eight_turns_and_flips():
     """A model that answers by place alone: its mean is the same from all eight sides."""
     place = np.random.default_rng(0).random((32, 32)).astype(np.float32)

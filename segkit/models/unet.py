@@ -134,17 +134,19 @@ def predict(model, images: np.ndarray, tta: bool = False) -> np.ndarray:
     if height % STEP or width % STEP:
         more = ((0, 0), (0, -height % STEP), (0, -width % STEP), (0, 0))
         images = np.pad(images, more, "reflect")
-    total = _answer(model, images)
-    if tta:
-        turned = [(turns, flip) for turns in range(4) for flip in (1, -1)][1:]
-        total = (total + sum(_answer(model, images, *how) for how in turned)) / 8
+    sides = [(turns, flip) for turns in range(4) for flip in (1, -1)][: 8 if tta else 1]
+    total = sum(_answer(model, images, *side) for side in sides) / len(sides)
     return total[:, :height, :width]
 
 
-def _answer(model, images: np.ndarray, turns: int = 0, flip: int = 1) -> np.ndarray:
+def _answer(model, images: np.ndarray, turns: int, flip: int) -> np.ndarray:
     """Ask a model about turned and flipped images; turn its answer back."""
-    seen = np.rot90(images, turns, axes=(1, 2))[:, :, ::flip]
-    found = np.asarray(model.predict_on_batch(np.ascontiguousarray(seen)), np.float32)
+    seen = np.ascontiguousarray(np.rot90(images, turns, axes=(1, 2))[:, :, ::flip])
+    # Keras from 3.14 on enlarges no image whose size its program leaves open: one for each size.
+    programs, size = vars(model).setdefault("programs", {}), seen.shape[1:3]
+    model.predict_function = programs.get(size)
+    found = np.asarray(model.predict_on_batch(seen), np.float32)
+    programs[size] = model.predict_function
     return np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
 
 
