@@ -3,7 +3,7 @@
     python -m benchmarks.scoreboard      (or: make scoreboard)
 
 Runs are appended by `benchmarks.train` and never changed. This command writes a table between each
-pair of scoreboard marks, in the README and in notebooks 06 and 08, and the figures that they show.
+pair of scoreboard marks, in two pages and notebooks 04 and 08, and the figures that they show.
 Scores are written to two decimals, the spread of runs that differ in their seed alone to three.
 """
 
@@ -23,12 +23,15 @@ from segkit import plots
 TRIALS = RESULTS / "trials" / "scoreboard.csv"
 TRANSFER = RESULTS / "transfer" / "scoreboard.csv"
 FOLDS = RESULTS / "folds" / "scoreboard.csv"
+BEST = RESULTS / "best" / "scoreboard.csv"
 RECIPE = RESULTS / "recipe" / "scoreboard.csv"
+CITY = RESULTS / "city_arms" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 LABELS = RESULTS / "labels.csv"
 ROOT = RESULTS.parent.parent
-README = ROOT / "README.md"
-NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("06_evaluation", "08_architectures")]
+PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
+SHOWING = ("04_pretrained_efficientnet_unet", "08_architectures")
+NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in SHOWING]
 FIGURE = ROOT / "notebooks" / "images" / "scoreboard.png"
 PACE = FIGURE.with_name("pace.png")
 MARKS = re.compile(r"(<!-- scoreboard (\w+) -->\n).*?(<!-- /scoreboard -->)", re.DOTALL)
@@ -238,6 +241,56 @@ def transfer(found: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
+def best(found: pd.DataFrame) -> str:
+    """Write the runs that aim at the best score, plain and with the eight turns and flips."""
+    aside = ["dataset", "minutes", "clock", "model", "variant", "weights"]
+    usual = recipe("benchmarks.train", aside)
+    chosen = found["command"].map(lambda command: _words(recipe(command, aside), usual))
+    columns = {
+        "network": _arms(found),
+        "minutes": found["minutes"].map("{:g}".format),
+        "crops seen": found["images_seen"].map("{:,}".format),
+        "its own": chosen,
+        "mIoU": _numbers(found["miou"], 3),
+        "accuracy": _numbers(found["accuracy"], 3),
+        "mIoU, turned and flipped": _numbers(found["miou, turned and flipped"], 3),
+        "accuracy, turned and flipped": _numbers(found["accuracy, turned and flipped"], 3),
+    }
+    return _markdown(columns)
+
+
+def arms(found: pd.DataFrame) -> str:
+    """Write the arms of notebook 04: those runs whose encoder learns in the usual way."""
+    chosen = found["command"].map(recipe)
+    usual = chosen.map(lambda one: one["learning"] == one["encoder_rate"] == 1)
+    usual &= chosen.map(lambda one: one["still_norms"] or one["weights"] == "none")
+    return transfer(found[usual])
+
+
+def encoder(found: pd.DataFrame) -> str:
+    """Write what the encoder of notebook 04 gains by learning, and how."""
+    chosen = found["command"].map(recipe)
+    borrowed = chosen.map(lambda one: one["weights"] == "imagenet" and one["share"] == 1)
+    found = found.assign(learns=chosen.map(_learns))[borrowed]
+    ends = found.groupby("learns")["miou"].agg(["nunique", "mean", "min", "max"])
+    ends = ends.sort_values("mean").reset_index()
+    columns = {
+        "encoder": ends["learns"],
+        "seeds": ends["nunique"],
+        "mIoU": _numbers(ends["mean"], 3),
+        "lowest–highest": _range(ends["min"], ends["max"]),
+    }
+    return _markdown(columns)
+
+
+def _learns(chosen: dict) -> str:
+    """Say what of an encoder learns, and how fast."""
+    shares = {0: "frozen", 0.5: "the half near the decoder learns", 1: "all of it learns"}
+    norms = ", norms too" if not chosen["still_norms"] else ""
+    slow = f", {chosen['encoder_rate']:g} of the steps" if chosen["encoder_rate"] != 1 else ""
+    return shares[chosen["learning"]] + norms + slow
+
+
 def folds(found: pd.DataFrame) -> str:
     """Write runs that left one group of images out: a row each, then mean and deviation."""
     group = found["split"].str.removeprefix(options.WITHOUT).str.rsplit(",", n=1).str[0]
@@ -289,6 +342,9 @@ TABLES = {
     "trials": lambda _: trials(runs(TRIALS)),
     "transfer": lambda _: transfer(runs(TRANSFER)),
     "city": lambda _: transfer(runs(TRANSFER, "sample")),
+    "best": lambda _: best(runs(BEST)),
+    "arms": lambda _: arms(runs(CITY, "sample")),
+    "encoder": lambda _: encoder(runs(CITY, "sample")),
     "folds": lambda _: folds(pd.read_csv(FOLDS)),
     "recipe": lambda _: trials(runs(RECIPE)),
     "labels": labels,
@@ -330,7 +386,8 @@ def main() -> None:
     """Render the recorded runs."""
     found = runs()
     drawn = {FIGURE: figure(found), PACE: pace_figure(found)}
-    README.write_text(rendered(README.read_text("utf-8"), found), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(rendered(page.read_text("utf-8"), found), encoding="utf-8")
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text("utf-8"))
         for cell in notebook["cells"]:
@@ -340,7 +397,7 @@ def main() -> None:
         path.write_text(text, encoding="utf-8")
     for path, picture in drawn.items():
         picture.savefig(path)
-    print(f"{len(found)} runs → README, notebooks 06 and 08, {FIGURE.name}, {PACE.name}")
+    print(f"{len(found)} runs → two pages, notebooks 04 and 08, {FIGURE.name}, {PACE.name}")
 
 
 if __name__ == "__main__":

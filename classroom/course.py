@@ -51,8 +51,9 @@ class Profile:
         steps: batches in an epoch.
         epochs: of the short training in notebook 03; notebook 05 takes more.
         tuned_epochs: of the training in notebook 05.
-        transfer_epochs: of notebook 04, (with a frozen encoder, with all layers).
-        transfer_steps: batches in an epoch of notebook 04.
+        transfer_epochs: of each training in notebook 04.
+        transfer_steps: batches in an epoch there.
+        transfer_crop: pixels of a crop there.
         minutes: of each training in notebook 08.
         encoder: variant of the pretrained network in notebooks 04 and 08.
         scene: pixels of the embedded city's scene, both ways.
@@ -65,16 +66,17 @@ class Profile:
     steps: int
     epochs: int
     tuned_epochs: int
-    transfer_epochs: tuple[int, int]
+    transfer_epochs: int
     transfer_steps: int
+    transfer_crop: int
     minutes: float
     encoder: str = "lite0"
     scene: int = 2048
 
 
-SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, (1, 1), 2, 0.05, scene=1024)
-QUICK = Profile("quick", 16, 128, 8, 60, 3, 6, (1, 3), 40, 0.3)
-FULL = Profile("full", 64, 256, 16, 200, 20, 60, (5, 20), 200, 10, "b4")
+SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, 1, 2, 64, 0.05, scene=1024)
+QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 4, 20, 256, 0.3)
+FULL = Profile("full", 64, 256, 16, 200, 20, 60, 25, 200, 256, 10, "b4")
 
 
 def profile() -> Profile:
@@ -274,7 +276,7 @@ def _model(path: Path) -> None:
 
     epochs, steps = {
         "unet": (chosen.epochs, chosen.steps),
-        "efficientnet": (sum(chosen.transfer_epochs), chosen.transfer_steps),
+        "efficientnet": (chosen.transfer_epochs, chosen.transfer_steps),
         "tuned": (chosen.tuned_epochs, chosen.steps),
     }[path.stem]
     print(f"training {path.stem}: {epochs} epochs of {steps} steps, {PATIENCE[chosen.name]}")

@@ -4,6 +4,7 @@ Each takes a profile of the course, the files of tiles and of patches, and where
 model's record says which profile trained it.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,18 @@ TRANSFER_BATCH = 8
 Trained = tuple[keras.Model, pd.DataFrame]
 
 
+def train(
+    model: keras.Model, profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more
+) -> pd.DataFrame:
+    """Train a network of notebook 03 or 05; `more` goes to `training.fit`. Return the history."""
+    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
+    crops = pipeline.crops(tiles_h5, train_tiles, profile.crop, profile.batch_size)
+    validation = pipeline.batches(patches_h5, "validation", profile.batch_size)
+    plan = {"epochs": profile.epochs, "steps": profile.steps, **more}
+    note = {"profile": profile.name}
+    return training.fit(model, crops, validation, scheme, path, record=note, **plan)
+
+
 def unet(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more) -> Trained:
     """Train the U-Net of notebook 03; `more` goes to `training.fit`.
 
@@ -28,14 +41,9 @@ def unet(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more)
         The model and its history.
     """
     training.setup(seed=0)
-    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
-    train = pipeline.crops(tiles_h5, train_tiles, profile.crop, profile.batch_size)
-    validation = pipeline.batches(patches_h5, "validation", profile.batch_size)
-    model = models.unet(len(scheme), profile.width, channels=len(train.card.bands))
-    plan = {"epochs": profile.epochs, "steps": profile.steps, **more}
-    note = {"profile": profile.name}
-    history = training.fit(model, train, validation, scheme, path, record=note, **plan)
-    return model, history
+    card = store.card(tiles_h5)
+    model = models.unet(len(card.scheme), profile.width, channels=len(card.bands))
+    return model, train(model, profile, tiles_h5, patches_h5, path, **more)
 
 
 def encoder_file(variant: str) -> Path | None:
@@ -49,47 +57,24 @@ def encoder_file(variant: str) -> Path | None:
     return found
 
 
-def warm_up(
-    model: keras.Model, profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path
-) -> pd.DataFrame:
-    """Train the decoder of notebook 04 alone, its encoder frozen; return the history."""
-    models.freeze(model)
-    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
-    train = pipeline.crops(tiles_h5, train_tiles, profile.crop, TRANSFER_BATCH)
-    validation = pipeline.batches(patches_h5, "validation", TRANSFER_BATCH)
-    plan = {"epochs": profile.transfer_epochs[0], "steps": profile.transfer_steps}
-    note = {"profile": profile.name}
-    return training.fit(model, train, validation, scheme, path, record=note, **plan)
+def transfer(profile: Profile) -> Profile:
+    """Return a profile with the crops and steps of notebook 04."""
+    sizes = {"crop": profile.transfer_crop, "batch_size": TRANSFER_BATCH}
+    return replace(profile, epochs=profile.transfer_epochs, steps=profile.transfer_steps, **sizes)
 
 
-def fine_tune(
-    model: keras.Model, profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path
-) -> pd.DataFrame:
-    """Train all layers of notebook 04 with a smaller step; return the history."""
-    models.unfreeze(model)
-    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
-    train = pipeline.crops(tiles_h5, train_tiles, profile.crop, TRANSFER_BATCH, seed=1)
-    validation = pipeline.batches(patches_h5, "validation", TRANSFER_BATCH)
-    plan = {"epochs": profile.transfer_epochs[1], "steps": profile.transfer_steps}
-    plan |= {"learning_rate": 5e-4, "record": {"profile": profile.name}}
-    return training.fit(model, train, validation, scheme, path, **plan)
-
-
-def efficientnet(
-    profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path
-) -> tuple[keras.Model, pd.DataFrame, pd.DataFrame]:
-    """Train the EfficientNet U-Net of notebook 04 in its two phases.
+def efficientnet(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path) -> Trained:
+    """Train the EfficientNet U-Net of notebook 04.
 
     Returns:
-        The model, and the history of each phase.
+        The model and its history.
     """
     training.setup(seed=0)
     card, variant = store.card(tiles_h5), profile.encoder
-    how = {"weights": encoder_file(variant), "variant": variant, "channels": len(card.bands)}
-    model = models.efficientnet_unet(len(card.scheme), **how)
-    first = warm_up(model, profile, tiles_h5, patches_h5, path.with_name("warm_up.keras"))
-    second = fine_tune(model, profile, tiles_h5, patches_h5, path)
-    return model, first, second
+    file = encoder_file(variant)
+    model = models.efficientnet_unet(len(card.scheme), file, variant, len(card.bands))
+    models.unfreeze(model, norms=file is None)
+    return model, train(model, transfer(profile), tiles_h5, patches_h5, path)
 
 
 def pixel_counts(tiles_h5: Path, tile_ids: list[str]) -> np.ndarray:
@@ -117,12 +102,9 @@ def tuned(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more
         The model and its history.
     """
     training.setup(seed=1)
-    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
-    train = pipeline.crops(tiles_h5, train_tiles, profile.crop, profile.batch_size)
-    validation = pipeline.batches(patches_h5, "validation", profile.batch_size)
+    card, train_tiles = store.card(tiles_h5), patches.tiles(patches_h5, "train")
     class_weights = losses.balanced_weights(pixel_counts(tiles_h5, train_tiles).tolist())
-    model = models.unet(len(scheme), profile.width, channels=len(train.card.bands))
-    plan = {"epochs": profile.tuned_epochs, "steps": profile.steps, "patience": 8, **more}
-    plan |= {"loss": rare_class_loss(scheme, class_weights), "record": {"profile": profile.name}}
-    history = training.fit(model, train, validation, scheme, path, **plan)
-    return model, history
+    model = models.unet(len(card.scheme), profile.width, channels=len(card.bands))
+    plan = {"epochs": profile.tuned_epochs, "patience": 8, **more}
+    plan["loss"] = rare_class_loss(card.scheme, class_weights)
+    return model, train(model, profile, tiles_h5, patches_h5, path, **plan)

@@ -149,7 +149,6 @@ def curves(
             if f"val_{y}" in history:
                 ax.plot(place, history[f"val_{y}"], ".-", color=color, label=f"{name}, validation")
             ax.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
-            ax.set_ylim((0, 1) if y == "miou" else (None, None))
     axes[-1].legend()
     return figure
 

@@ -358,6 +358,45 @@ def test_the_arms_of_the_transfer_table_differ_in_the_network_or_its_start():
     ]
 
 
+def test_what_of_an_encoder_learns_is_a_row_beside_the_arms():
+    lite = "benchmarks.train --model efficientnet_unet --variant lite0 --weights imagenet"
+    chosen = {
+        "--still-norms": 0.6,
+        "--still-norms --learning 0": 0.3,
+        "--still-norms --learning 0.5": 0.4,
+        "--still-norms --encoder-rate 0.1": 0.5,
+        "": 0.7,
+    }
+    rows = [
+        {"command": f"{lite} {flags} --seed {seed}", "model": "lite0", "seed": seed,
+         "miou": miou + seed / 100, "accuracy": 0.8, "minutes": 1, "images_seen": 900}
+        for flags, miou in chosen.items() for seed in range(2)
+    ]  # fmt: skip
+    rows.append({**rows[0], "command": f"{lite} --still-norms --share 0.1", "miou": 0.1})
+    found = pd.DataFrame(rows)
+    assert plain(scoreboard.encoder(found)).splitlines()[2:] == [
+        "| frozen | 2 | 0.305 | 0.300–0.310 |",
+        "| the half near the decoder learns | 2 | 0.405 | 0.400–0.410 |",
+        "| all of it learns, 0.1 of the steps | 2 | 0.505 | 0.500–0.510 |",
+        "| all of it learns | 2 | 0.605 | 0.600–0.610 |",
+        "| all of it learns, norms too | 2 | 0.705 | 0.700–0.710 |",
+    ]
+    norms = "lite0, ImageNet weights, norms still"
+    assert plain(scoreboard.arms(found)).splitlines()[2:] == [
+        f"| 100% | 1 | {norms} | 2 | 900 | 0.605 | 0.600–0.610 | 0.800 |",
+        f"| 10% | 1 | {norms} | 1 | 900 | 0.100 | | 0.800 |",
+    ]
+
+
+def test_the_best_runs_say_their_recipe_and_both_scores():
+    row = {"command": "benchmarks.train --model unet --minutes 20 --tta --crop 256", "minutes": 20,
+           "model": "unet", "images_seen": 16440, "miou": 0.7, "accuracy": 0.8,
+           "miou, turned and flipped": 0.75, "accuracy, turned and flipped": 0.9}  # fmt: skip
+    assert plain(scoreboard.best(pd.DataFrame([row]))).splitlines()[2:] == [
+        "| unet, random weights | 20 | 16,440 | crop 256 | 0.700 | 0.800 | 0.750 | 0.900 |"
+    ]
+
+
 def test_each_group_left_out_is_a_row_of_the_folds_table():
     lite = "--model efficientnet_unet --variant lite0 --weights imagenet"
     arms = {("unet", "--model unet"): [0.2, 0.4], ("lite0", lite): [0.5, 0.6]}
@@ -489,9 +528,11 @@ def test_other_ways_to_map_reach_every_pixel(tmp_path, way):
     assert np.array_equal(way(ByColor(), source, window=64), array[0])
 
 
-def test_readme_and_notebooks_show_the_recorded_runs():
-    found, shown = scoreboard.runs(), scoreboard.README.read_text("utf-8")
-    assert scoreboard.MARKS.search(shown) and scoreboard.rendered(shown, found) == shown
+def test_pages_and_notebooks_show_the_recorded_runs():
+    found = scoreboard.runs()
+    for page in scoreboard.PAGES:
+        shown = page.read_text("utf-8")
+        assert scoreboard.MARKS.search(shown) and scoreboard.rendered(shown, found) == shown
     for path in scoreboard.NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
         marked = [cell.source for cell in cells if scoreboard.MARKS.search(cell.source)]

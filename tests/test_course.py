@@ -284,37 +284,36 @@ def test_a_training_that_catches_up_says_how_long_it_takes(chosen, monkeypatch, 
     course.catch_up(MODEL)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [MODEL, "tiles.h5", "patches.h5", "training"]
-    assert lines[-1] == "training unet: 3 epochs of 60 steps, some minutes on a CPU"
+    assert lines[-1] == "training unet: 8 epochs of 60 steps, some minutes on a CPU"
 
 
-def test_the_pretrained_network_is_warmed_up_and_fine_tuned(chosen, monkeypatch, capsys):
+@pytest.mark.parametrize("there", [True, False])
+def test_the_pretrained_network_keeps_its_norms_where_it_has_some(
+    chosen, there, monkeypatch, capsys
+):
     from segkit import models, training, weights
 
     did = []
 
-    def fit(model, train, validation, scheme, path, epochs, steps, record, learning_rate=1e-3):
-        shape = tuple(train.element_spec[0].shape)
-        did.append((path.name, epochs, steps, learning_rate, record, shape))
+    def fit(model, train, validation, scheme, path, epochs, steps, record):
+        did.append((path.name, epochs, steps, record, tuple(train.element_spec[0].shape)))
 
-    def missing(encoder):
-        raise weights.WeightsNotFound(encoder)
+    def imagenet(encoder):
+        if not there:
+            raise weights.WeightsNotFound(encoder)
+        return "file"
 
     monkeypatch.setattr(training, "fit", fit)
-    monkeypatch.setattr(weights, "imagenet", missing)
-    built = lambda classes, **how: did.append((classes, how))  # noqa: E731
-    monkeypatch.setattr(models, "efficientnet_unet", built)
-    monkeypatch.setattr(models, "freeze", lambda model: did.append("freeze"))
-    monkeypatch.setattr(models, "unfreeze", lambda model: did.append("unfreeze"))
+    monkeypatch.setattr(weights, "imagenet", imagenet)
+    monkeypatch.setattr(models, "efficientnet_unet", lambda *how: did.append(how))
+    monkeypatch.setattr(models, "unfreeze", lambda model, norms: did.append(norms))
     course.catch_up("models/efficientnet.keras")
-    told, shape = {"profile": "smoke"}, (8, 64, 64, 3)
     assert did == [
-        (6, {"weights": None, "variant": "lite0", "channels": 3}),
-        "freeze",
-        ("warm_up.keras", 1, 2, 1e-3, told, shape),
-        "unfreeze",
-        ("efficientnet.keras", 1, 2, 5e-4, told, shape),
+        (6, "file" if there else None, "lite0", 3),
+        not there,
+        ("efficientnet.keras", 1, 2, {"profile": "smoke"}, (8, 64, 64, 3)),
     ]
-    assert "encoder: random" in capsys.readouterr().out
+    assert ("encoder: pretrained" if there else "encoder: random") in capsys.readouterr().out
 
 
 def test_the_loss_for_rare_classes_weighs_what_the_training_tiles_hold(chosen):
