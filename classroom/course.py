@@ -145,6 +145,13 @@ def scene_truth(scheme: ClassScheme) -> Path | None:
     return _city_scene("scene") / "scene_mask.tif" if known else None
 
 
+def basemap() -> Path | None:
+    """Return the embedded city's own basemap; None, a provider's, for a scene of your own."""
+    if os.environ.get("SEGKIT_SCENE") or os.environ.get("SEGKIT_BASEMAP"):
+        return None
+    return datasets.find("sample").tiles[0].image.parents[3] / "basemap.tif"
+
+
 def later_scene() -> Path | None:
     """Return the embedded city's scene years later, its truth beside it; None for your own."""
     if os.environ.get("SEGKIT_SCENE"):

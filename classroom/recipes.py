@@ -25,7 +25,7 @@ Trained = tuple[keras.Model, pd.DataFrame]
 def train(
     model: keras.Model, profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more
 ) -> pd.DataFrame:
-    """Train a network of notebook 03 or 05; `more` goes to `training.fit`. Return the history."""
+    """Train a network of notebook 03 or 04; `more` goes to `training.fit`. Return the history."""
     scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
     crops = pipeline.crops(tiles_h5, train_tiles, profile.crop, profile.batch_size)
     validation = pipeline.batches(patches_h5, "validation", profile.batch_size)
@@ -102,9 +102,12 @@ def tuned(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more
         The model and its history.
     """
     training.setup(seed=1)
-    card, train_tiles = store.card(tiles_h5), patches.tiles(patches_h5, "train")
+    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
+    train = pipeline.crops(tiles_h5, train_tiles, profile.crop, profile.batch_size)
+    validation = pipeline.batches(patches_h5, "validation", profile.batch_size)
     class_weights = losses.balanced_weights(pixel_counts(tiles_h5, train_tiles).tolist())
-    model = models.unet(len(card.scheme), profile.width, channels=len(card.bands))
-    plan = {"epochs": profile.tuned_epochs, "patience": 8, **more}
-    plan["loss"] = rare_class_loss(card.scheme, class_weights)
-    return model, train(model, profile, tiles_h5, patches_h5, path, **plan)
+    model = models.unet(len(scheme), profile.width, channels=len(train.card.bands))
+    plan = {"epochs": profile.tuned_epochs, "steps": profile.steps, "patience": 8, **more}
+    plan |= {"loss": rare_class_loss(scheme, class_weights), "record": {"profile": profile.name}}
+    history = training.fit(model, train, validation, scheme, path, **plan)
+    return model, history

@@ -28,7 +28,9 @@ WARNING = re.compile(r"\b\w*Warning\b|\bWARNING\b|Traceback")
 ANSWER = re.compile(r"</summary>(.*?)</details>", re.DOTALL)
 #: The first line of a cell whose functions are those of this module.
 MARK = re.compile(r"# ((?:segkit|classroom)(?:\.\w+)+)\n")
-LONGEST_CELL, LONGEST_TEXT, LONGEST_ANSWER, LARGEST_KB = 25, 120, 40, 400
+LONGEST_CELL, LONGEST_TEXT, LONGEST_ANSWER = 25, 120, 40
+#: Of a stored notebook; maps need more.
+LARGEST_KB, LARGEST_KB_OF_MAPS = 400, 700
 HOUSES = ("segkit", "classroom", "cityscape", "benchmarks", "tests")
 ROOMS = house.files()
 
@@ -404,7 +406,8 @@ def output_text(cell) -> str:
 def stumbles(path: Path) -> list[str]:
     """Return all that a reader of a stored notebook would stumble on."""
     code, text = read(path)
-    found = [f"{path.stat().st_size // 1024} KB"] if path.stat().st_size > 1024 * LARGEST_KB else []
+    most = LARGEST_KB_OF_MAPS if path.stem.startswith("07") else LARGEST_KB
+    found = [f"{path.stat().st_size // 1024} KB"] if path.stat().st_size > 1024 * most else []
     for cell in code:
         lines = [line for line in cell.source.splitlines() if line.strip()]
         where, shown = f"cell {cell.id}", output_text(cell)
