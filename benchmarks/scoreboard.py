@@ -272,13 +272,17 @@ def encoder(found: pd.DataFrame) -> str:
     chosen = found["command"].map(recipe)
     borrowed = chosen.map(lambda one: one["weights"] == "imagenet" and one["share"] == 1)
     found = found.assign(learns=chosen.map(_learns))[borrowed]
-    ends = found.groupby("learns")["miou"].agg(["nunique", "mean", "min", "max"])
-    ends = ends.sort_values("mean").reset_index()
+    ends = found.groupby("learns").agg(
+        seeds=("seed", "nunique"), crops=("images_seen", "mean"), miou=("miou", "mean"),
+        low=("miou", "min"), high=("miou", "max"),
+    )  # fmt: skip
+    ends = ends.sort_values("miou").reset_index()
     columns = {
         "encoder": ends["learns"],
-        "seeds": ends["nunique"],
-        "mIoU": _numbers(ends["mean"], 3),
-        "lowest–highest": _range(ends["min"], ends["max"]),
+        "seeds": ends["seeds"],
+        "crops seen": ends["crops"].map("{:,.0f}".format),
+        "mIoU": _numbers(ends["miou"], 3),
+        "lowest–highest": _range(ends["low"].where(ends["seeds"] > 1), ends["high"]),
     }
     return _markdown(columns)
 

@@ -30,8 +30,9 @@ def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFra
 
     Args:
         map_tif: what `scenes.predict` wrote, or any raster of class indices.
-        simplify: how far, in units of the CRS, outlines may move to lose their steps; one or two
-            pixels are usual. Neighbors move together: no gap and no overlap appears.
+        simplify: outlines lose their steps: corners go whose triangle is smaller than a square with
+            sides of so many units of the CRS; one or two pixels are usual. Neighbors move together:
+            no gap and no overlap appears.
 
     Returns:
         Columns class (name, or number where the map carries none) and geometry, in the map's CRS.

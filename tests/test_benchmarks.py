@@ -375,11 +375,11 @@ def test_what_of_an_encoder_learns_is_a_row_beside_the_arms():
     rows.append({**rows[0], "command": f"{lite} --still-norms --share 0.1", "miou": 0.1})
     found = pd.DataFrame(rows)
     assert plain(scoreboard.encoder(found)).splitlines()[2:] == [
-        "| frozen | 2 | 0.305 | 0.300–0.310 |",
-        "| the half near the decoder learns | 2 | 0.405 | 0.400–0.410 |",
-        "| all of it learns, 0.1 of the steps | 2 | 0.505 | 0.500–0.510 |",
-        "| all of it learns | 2 | 0.605 | 0.600–0.610 |",
-        "| all of it learns, norms too | 2 | 0.705 | 0.700–0.710 |",
+        "| frozen | 2 | 900 | 0.305 | 0.300–0.310 |",
+        "| the half near the decoder learns | 2 | 900 | 0.405 | 0.400–0.410 |",
+        "| all of it learns, 0.1 of the steps | 2 | 900 | 0.505 | 0.500–0.510 |",
+        "| all of it learns | 2 | 900 | 0.605 | 0.600–0.610 |",
+        "| all of it learns, norms too | 2 | 900 | 0.705 | 0.700–0.710 |",
     ]
     norms = "lite0, ImageNet weights, norms still"
     assert plain(scoreboard.arms(found)).splitlines()[2:] == [
