@@ -221,21 +221,12 @@ def transfer(found: pd.DataFrame) -> str:
     """Write what ImageNet weights bring: arms that differ in the network or in its start alone."""
     share = found["command"].map(lambda command: recipe(command)["share"])
     alike = found.assign(arm=_arms(found), share=share).groupby(["share", "minutes", "arm"])
-    ends = alike.agg(
-        seeds=("seed", "nunique"), miou=("miou", "mean"), low=("miou", "min"),
-        high=("miou", "max"), accuracy=("accuracy", "mean"), crops=("images_seen", "mean"),
-    )  # fmt: skip
-    ends = ends.reset_index().sort_values(
-        ["share", "minutes", "miou"], ascending=[False, True, True]
-    )
+    ends = _spread(alike).sort_values(["share", "minutes", "miou"], ascending=[False, True, True])
     columns = {
         "training images": ends["share"].map("{:.0%}".format),
         "minutes": ends["minutes"].map("{:g}".format),
         "network": ends["arm"],
-        "seeds": ends["seeds"],
-        "crops seen": ends["crops"].map("{:,.0f}".format),
-        "mIoU": _numbers(ends["miou"], 3),
-        "lowest–highest": _range(ends["low"].where(ends["seeds"] > 1), ends["high"]),
+        **_over_seeds(ends),
         "accuracy": _numbers(ends["accuracy"], 3),
     }
     return _markdown(columns)
@@ -272,19 +263,27 @@ def encoder(found: pd.DataFrame) -> str:
     chosen = found["command"].map(recipe)
     borrowed = chosen.map(lambda one: one["weights"] == "imagenet" and one["share"] == 1)
     found = found.assign(learns=chosen.map(_learns))[borrowed]
-    ends = found.groupby("learns").agg(
-        seeds=("seed", "nunique"), crops=("images_seen", "mean"), miou=("miou", "mean"),
-        low=("miou", "min"), high=("miou", "max"),
+    ends = _spread(found.groupby("learns")).sort_values("miou")
+    return _markdown({"encoder": ends["learns"], **_over_seeds(ends)})
+
+
+def _spread(alike) -> pd.DataFrame:
+    """Return means and range of each group of runs that differ in their seed alone."""
+    ends = alike.agg(
+        seeds=("seed", "nunique"), miou=("miou", "mean"), low=("miou", "min"),
+        high=("miou", "max"), accuracy=("accuracy", "mean"), crops=("images_seen", "mean"),
     )  # fmt: skip
-    ends = ends.sort_values("miou").reset_index()
-    columns = {
-        "encoder": ends["learns"],
+    return ends.reset_index()
+
+
+def _over_seeds(ends: pd.DataFrame) -> dict:
+    """Return the columns that tables of such groups share."""
+    return {
         "seeds": ends["seeds"],
         "crops seen": ends["crops"].map("{:,.0f}".format),
         "mIoU": _numbers(ends["miou"], 3),
         "lowest–highest": _range(ends["low"].where(ends["seeds"] > 1), ends["high"]),
     }
-    return _markdown(columns)
 
 
 def _learns(chosen: dict) -> str:

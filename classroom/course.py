@@ -49,7 +49,7 @@ class Profile:
         crop: pixels of a training crop, both ways.
         batch_size: crops in a batch.
         steps: batches in an epoch.
-        epochs: of the short training in notebook 03; notebook 05 takes more.
+        epochs: of the training in notebook 03.
         tuned_epochs: of the training in notebook 05.
         transfer_epochs: of each training in notebook 04.
         transfer_steps: batches in an epoch there.
@@ -74,9 +74,9 @@ class Profile:
     scene: int = 2048
 
 
-SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, 1, 2, 64, 0.05, scene=1024)
+SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, 1, 1, 64, 0.05, scene=1024)
 QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 4, 20, 256, 0.3)
-FULL = Profile("full", 64, 256, 16, 200, 20, 60, 25, 200, 256, 10, "b4")
+FULL = Profile("full", 64, 256, 16, 200, 20, 60, 50, 100, 256, 10, "b4")
 
 
 def profile() -> Profile:

@@ -311,7 +311,7 @@ def test_the_pretrained_network_keeps_its_norms_where_it_has_some(
     assert did == [
         (6, "file" if there else None, "lite0", 3),
         not there,
-        ("efficientnet.keras", 1, 2, {"profile": "smoke"}, (8, 64, 64, 3)),
+        ("efficientnet.keras", 1, 1, {"profile": "smoke"}, (8, 64, 64, 3)),
     ]
     assert ("encoder: pretrained" if there else "encoder: random") in capsys.readouterr().out
 
