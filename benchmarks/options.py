@@ -16,6 +16,8 @@ FRACTIONS = {
 #: Begins the name of a split that holds out one group of images: "without Tile 3".
 WITHOUT = "without "
 MODELS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet", "reference")
+#: Those with an encoder of known weights.
+PRETRAINED = ("efficientnet_unet", "deeplabv3plus")
 #: Options that change nothing in what is learned.
 ASIDE = ("results", "score_at", "tta", "measure")
 #: What a step costs.
@@ -55,7 +57,10 @@ def parser(description: str = "") -> argparse.ArgumentParser:
     made.add_argument(
         "--measure", action="store_true", help="only measure what a step costs, for --clock pace"
     )
-    made.add_argument("--variant", default="b4", choices=("b4", "lite0", "lite2"))
+    made.add_argument(
+        "--variant", default="b4", choices=("b4", "lite0", "lite2"),
+        help="of the encoder; DeepLabV3+ has ResNet-50 in place of b4",
+    )  # fmt: skip
     made.add_argument("--weights", default="none", choices=("none", "imagenet"))
     made.add_argument(
         "--frozen", type=float, default=0, help="share of the minutes with a frozen encoder"
@@ -101,8 +106,8 @@ def read(words: list[str] | None = None, description: str = "") -> argparse.Name
         reader.error("--stride is for --model unet")
     others = ("variant", "weights", "frozen", "fine_rate")
     others += ("encoder_rate", "learning", "still_norms")
-    if found.model != "efficientnet_unet" and _changed(reader, found, others):
-        reader.error(f"{', '.join(others)} are for --model efficientnet_unet")
+    if found.model not in PRETRAINED and _changed(reader, found, others):
+        reader.error(f"{', '.join(others)} are for --model {' or '.join(PRETRAINED)}")
     if found.share != 1 and found.split == "patch":
         reader.error("--share draws whole images: not with --split patch")
     if found.split == "patch" and _changed(reader, found, ("candidates", "scales")):

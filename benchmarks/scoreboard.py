@@ -26,7 +26,12 @@ FOLDS = RESULTS / "folds" / "scoreboard.csv"
 BEST = RESULTS / "best" / "scoreboard.csv"
 RECIPE = RESULTS / "recipe" / "scoreboard.csv"
 CITY = RESULTS / "city_arms" / "scoreboard.csv"
-CURVES = RESULTS / "curves.csv"
+RANDOM = RESULTS / "random" / "scoreboard.csv"
+CURVES = RANDOM.with_name("curves.csv")
+NEIGHBORS = RESULTS / "neighbors.csv"
+LANDSLIDES = RESULTS / "landslides.csv"
+CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
+NETWORKS = RESULTS / "city_networks" / "scoreboard.csv"
 LABELS = RESULTS / "labels.csv"
 ROOT = RESULTS.parent.parent
 PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
@@ -37,6 +42,12 @@ PACE = FIGURE.with_name("pace.png")
 MARKS = re.compile(r"(<!-- scoreboard (\w+) -->\n).*?(<!-- /scoreboard -->)", re.DOTALL)
 #: What a split holds out, in words; the order of the table.
 SPLITS = {"patch": "random patches (leaks)", "image": "images", "group": "groups"}
+#: What notebook 04 calls its arms.
+ARMS = {
+    "unet, width 16, random weights": "U-Net",
+    "efficientnet_unet, lite0, random weights": "random",
+    "efficientnet_unet, lite0, ImageNet weights, norms still": "ImageNet",
+}
 #: Minutes of the runs that compare architectures, and what may differ between them.
 MINUTES, COMPARED = 30, ("dataset", "model", "width", "minutes", "clock")
 
@@ -169,6 +180,24 @@ def progress(found: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
+def random(found: pd.DataFrame) -> str:
+    """Write the runs on random patches, by the conventions that courses score by."""
+    columns = {
+        "network": _arms(found),
+        "minutes": found["minutes"].map("{:g}".format),
+        "classes learned": found["model"].map(lambda name: 6 if "six" in name else 5),
+    }
+    for name, score in {
+        "mIoU": "miou",
+        "accuracy": "accuracy",
+        "mIoU, six classes": "miou, six classes",
+        "accuracy, six classes": "accuracy, six classes",
+        "mIoU, batch mean": "miou, batch mean",
+    }.items():
+        columns[name] = _numbers(found[score], 3)
+    return _markdown(columns)
+
+
 def pace(found: pd.DataFrame) -> str:
     """Write when each run on random patches reached the best score of the reference recipe."""
     runs = progress(found)
@@ -217,11 +246,17 @@ def trials(found: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
-def transfer(found: pd.DataFrame) -> str:
-    """Write what ImageNet weights bring: arms that differ in the network or in its start alone."""
+def transfer(found: pd.DataFrame, names: dict | None = None) -> str:
+    """Write what ImageNet weights bring: arms that differ in the network or in its start alone.
+
+    Args:
+        found: the runs.
+        names: shorter ones for some arms.
+    """
     share = found["command"].map(lambda command: recipe(command)["share"])
-    alike = found.assign(arm=_arms(found), share=share).groupby(["share", "minutes", "arm"])
-    ends = _spread(alike).sort_values(["share", "minutes", "miou"], ascending=[False, True, True])
+    found = found.assign(arm=_arms(found).replace(names or {}), share=share)
+    ends = _spread(found.groupby(["share", "minutes", "arm"]))
+    ends = ends.sort_values(["share", "minutes", "miou"], ascending=[False, True, True])
     columns = {
         "training images": ends["share"].map("{:.0%}".format),
         "minutes": ends["minutes"].map("{:g}".format),
@@ -255,7 +290,7 @@ def arms(found: pd.DataFrame) -> str:
     chosen = found["command"].map(recipe)
     usual = chosen.map(lambda one: one["learning"] == one["encoder_rate"] == 1)
     usual &= chosen.map(lambda one: one["still_norms"] or one["weights"] == "none")
-    return transfer(found[usual])
+    return transfer(found[usual], ARMS)
 
 
 def encoder(found: pd.DataFrame) -> str:
@@ -288,8 +323,8 @@ def _over_seeds(ends: pd.DataFrame) -> dict:
 
 def _learns(chosen: dict) -> str:
     """Say what of an encoder learns, and how fast."""
-    shares = {0: "frozen", 0.5: "the half near the decoder learns", 1: "all of it learns"}
-    norms = ", norms too" if not chosen["still_norms"] else ""
+    shares = {0: "frozen", 0.5: "the half near the decoder", 1: "whole"}
+    norms = ", norms still" if chosen["still_norms"] and chosen["learning"] == 1 else ""
     slow = f", {chosen['encoder_rate']:g} of the steps" if chosen["encoder_rate"] != 1 else ""
     return shares[chosen["learning"]] + norms + slow
 
@@ -313,6 +348,46 @@ def _arms(found: pd.DataFrame) -> pd.Series:
     chosen = found["command"].map(recipe)
     arms = found["model"] + ", " + chosen.map(lambda one: start[one["weights"]])
     return arms + chosen.map(lambda one: ", norms still" if one["still_norms"] else "")
+
+
+def neighbors(_: pd.DataFrame) -> str:
+    """Write what patches that overlap the test's add to its score (`benchmarks.lessons`)."""
+    found = pd.read_csv(NEIGHBORS)
+    found["gap"], found["sure"] = found["with"] - found["without"], found["gap low (95 %)"] > 0
+    ends = found.groupby("passes").agg(
+        seeds=("seed", "nunique"), without=("without", "mean"), neighbors=("with", "mean"),
+        low=("gap", "min"), high=("gap", "max"), sure=("sure", "sum"),
+    ).reset_index()  # fmt: skip
+    columns = {
+        "passes": ends["passes"],
+        "seeds": ends["seeds"],
+        "mIoU without": _numbers(ends["without"], 3),
+        "with neighbors": _numbers(ends["neighbors"], 3),
+        "gap, lowest–highest": _range(ends["low"], ends["high"]),
+        "interval above 0": [
+            f"{a} of {b}" for a, b in zip(ends["sure"], ends["seeds"], strict=True)
+        ],
+    }
+    return _markdown(columns)
+
+
+def landslides(_: pd.DataFrame) -> str:
+    """Write what each loss finds of a rare class (`benchmarks.lessons`)."""
+    ends = pd.read_csv(LANDSLIDES).groupby(["passes", "loss"]).agg(
+        seeds=("seed", "nunique"), iou=("iou", "mean"), low=("iou", "min"), high=("iou", "max"),
+        precision=("precision", "mean"), recall=("recall", "mean"),
+    )  # fmt: skip
+    ends = ends.reset_index().sort_values(["passes", "iou"])
+    columns = {
+        "passes": ends["passes"],
+        "loss": ends["loss"],
+        "seeds": ends["seeds"],
+        "IoU of Landslide": _numbers(ends["iou"], 3),
+        "lowest–highest": _range(ends["low"], ends["high"]),
+        "precision": _numbers(ends["precision"], 3),
+        "recall": _numbers(ends["recall"], 3),
+    }
+    return _markdown(columns)
 
 
 def labels(_: pd.DataFrame) -> str:
@@ -341,7 +416,9 @@ TABLES = {
     "architectures": architectures,
     "splits": splits,
     "seeds": seeds,
-    "pace": pace,
+    "pace": lambda _: pace(runs(RANDOM)),
+    "random": lambda _: random(runs(RANDOM)),
+    "networks": lambda _: transfer(runs(NETWORKS, "sample")),
     "trials": lambda _: trials(runs(TRIALS)),
     "transfer": lambda _: transfer(runs(TRANSFER)),
     "city": lambda _: transfer(runs(TRANSFER, "sample")),
@@ -351,6 +428,9 @@ TABLES = {
     "folds": lambda _: folds(pd.read_csv(FOLDS)),
     "recipe": lambda _: trials(runs(RECIPE)),
     "labels": labels,
+    "neighbors": neighbors,
+    "landslides": landslides,
+    "districts": lambda _: folds(pd.read_csv(CITY_FOLDS)),
 }
 
 
@@ -388,7 +468,7 @@ def figure(found: pd.DataFrame) -> Figure:
 def main() -> None:
     """Render the recorded runs."""
     found = runs()
-    drawn = {FIGURE: figure(found), PACE: pace_figure(found)}
+    drawn = {FIGURE: figure(found), PACE: pace_figure(runs(RANDOM))}
     for page in PAGES:
         page.write_text(rendered(page.read_text("utf-8"), found), encoding="utf-8")
     for path in NOTEBOOKS:

@@ -42,9 +42,11 @@ STEPS_PER_LINE = 100
 MODELS = {
     "unet": lambda classes, options: models.unet(classes, options.width, stride=options.stride),
     "attention_unet": lambda classes, options: models.attention_unet(classes, options.width),
-    "deeplabv3plus": lambda classes, _: models.deeplabv3plus(classes, weights=None),
+    "deeplabv3plus": lambda classes, options: models.deeplabv3plus(
+        classes, _weights(options), variant={"b4": "resnet50"}.get(options.variant, options.variant)
+    ),
     "efficientnet_unet": lambda classes, options: models.efficientnet_unet(
-        classes, None if options.weights == "none" else options.weights, options.variant
+        classes, _weights(options), options.variant
     ),
     "reference": lambda classes, _: reference.unet(classes),
 }
@@ -80,6 +82,10 @@ class Watch(keras.callbacks.Callback):
             self.rows.append(row)
             self.times = [later for later in self.times if later > used]
             print({k: round(v, 4) for k, v in row.items()}, flush=True)
+
+
+def _weights(options: argparse.Namespace) -> str | None:
+    return None if options.weights == "none" else options.weights
 
 
 def data(dataset: str, split: str) -> tuple[Path, Path]:
@@ -165,7 +171,7 @@ def train(
         warm = options.frozen * minutes
         training.fit(model, crops, None, learned, path, minutes=warm, learning_rate=rate, **how)
         rate, minutes = options.fine_rate or rate, minutes - warm
-    if options.model == "efficientnet_unet":
+    if options.model in given.PRETRAINED:
         models.unfreeze(model, options.learning, norms=not options.still_norms)
     training.fit(model, crops, None, learned, path, minutes=minutes, learning_rate=rate, **how)
     return model, watch

@@ -34,6 +34,7 @@ GPU_DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
 PATIENCE = {
     "smoke": "seconds, for a network that has learned next to nothing",
     "quick": "some minutes on a CPU",
+    "gpu": "some minutes on a GPU",
     "full": "how long depends on the GPU; the first line tells it for one epoch",
 }
 
@@ -43,8 +44,8 @@ class Profile:
     """How large and how long the notebooks train.
 
     Attributes:
-        name: "quick" (two CPU cores, minutes), "full" (a GPU), or "smoke": every line runs, and
-            nothing is learned. `make test` takes that one.
+        name: "quick" (two CPU cores, minutes), "gpu" (one GPU, minutes), "full" (a GPU, as long as
+            papers train), or "smoke": every line runs, and nothing is learned, for tests.
         width: filters of the U-Net's first block.
         crop: pixels of a training crop, both ways.
         batch_size: crops in a batch.
@@ -75,18 +76,19 @@ class Profile:
 
 
 SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, 1, 1, 64, 0.05, scene=1024)
-QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 4, 20, 256, 0.3)
+QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 4, 20, 256, 1)
+GPU = Profile("gpu", 32, 256, 16, 100, 20, 30, 15, 100, 256, 5)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, 50, 100, 256, 10, "b4")
 
 
 def profile() -> Profile:
-    """Return what `SEGKIT_PROFILE` names, or else "quick" or "full": what suits this machine."""
+    """Return what `SEGKIT_PROFILE` names, or else "quick" or "gpu": what suits this machine."""
     stated = os.environ.get("SEGKIT_PROFILE")
     if not stated:
-        return FULL if _gpu() else QUICK
-    known = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
+        return GPU if _gpu() else QUICK
+    known = {one.name: one for one in (SMOKE, QUICK, GPU, FULL)}
     if stated not in known:
-        raise ValueError(f"SEGKIT_PROFILE={stated!r}: choose quick, full or smoke")
+        raise ValueError(f"SEGKIT_PROFILE={stated!r}: choose {', '.join(known)}")
     return known[stated]
 
 

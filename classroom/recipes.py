@@ -4,6 +4,7 @@ Each takes a profile of the course, the files of tiles and of patches, and where
 model's record says which profile trained it.
 """
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,15 @@ import keras
 import numpy as np
 import pandas as pd
 
+from cityscape import mountains
 from classroom.course import Profile
-from segkit import losses, models, patches, pipeline, store, training, weights
-from segkit.classes import ClassScheme
+from segkit import losses, metrics, models, patches, pipeline, store, training, weights
+from segkit.classes import LANDSLIDE, ClassScheme
 
 #: Crops in a batch of notebook 04.
 TRANSFER_BATCH = 8
+#: Images, pixels of a patch and their overlap in the leak of notebook 06.
+LEAK_IMAGES, LEAK_SIZE, LEAK_OVERLAP = 24, 128, 0.5
 
 Trained = tuple[keras.Model, pd.DataFrame]
 
@@ -102,12 +106,92 @@ def tuned(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more
         The model and its history.
     """
     training.setup(seed=1)
-    scheme, train_tiles = store.scheme(tiles_h5), patches.tiles(patches_h5, "train")
-    train = pipeline.crops(tiles_h5, train_tiles, profile.crop, profile.batch_size)
-    validation = pipeline.batches(patches_h5, "validation", profile.batch_size)
+    card, train_tiles = store.card(tiles_h5), patches.tiles(patches_h5, "train")
     class_weights = losses.balanced_weights(pixel_counts(tiles_h5, train_tiles).tolist())
-    model = models.unet(len(scheme), profile.width, channels=len(train.card.bands))
-    plan = {"epochs": profile.tuned_epochs, "steps": profile.steps, "patience": 8, **more}
-    plan |= {"loss": rare_class_loss(scheme, class_weights), "record": {"profile": profile.name}}
-    history = training.fit(model, train, validation, scheme, path, **plan)
-    return model, history
+    loss = rare_class_loss(card.scheme, class_weights)
+    plan = {"epochs": profile.tuned_epochs, "patience": 8, "loss": loss, **more}
+    model = models.unet(len(card.scheme), profile.width, channels=len(card.bands))
+    return model, train(model, profile, tiles_h5, patches_h5, path, **plan)
+
+
+def dealt(patches_h5: Path, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Deal out overlapping patches for the leak of notebook 06.
+
+    Of some images the patch in the middle is the test. Both arms train on equally many patches of
+    the same images; "with" has those that share pixels with a test patch, "without" has none.
+
+    Returns:
+        The positions of the test patches, and those of each arm.
+    """
+    listed, size = patches.index(patches_h5), store.attributes(patches_h5)["size"]
+    rng, corner = np.random.default_rng(seed), ["row", "column"]
+    chosen = rng.permutation(listed["tile"].unique())[:LEAK_IMAGES]
+    listed = listed[listed["tile"].isin(chosen)]
+    places = listed.groupby("tile")[corner]
+    middle = places.transform(lambda starts: np.unique(starts)[starts.nunique() // 2])
+    away = (listed[corner] - middle).abs().max(axis=1)
+    test, near = listed.index[away == 0], listed.index[away.between(1, size - 1)]
+    far = rng.permutation(listed.index[away >= size])
+    count = len(far) * 2 // 3
+    with_neighbors = np.concatenate([near, far[: count - len(near)]])
+    return test.to_numpy(), {"without": far[:count], "with": with_neighbors}
+
+
+def passed(model: keras.Model, loss, images: np.ndarray, masks: np.ndarray, passes: int) -> None:
+    """Train so many times through arrays that fit into memory, as they are, in batches of 16."""
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, passes * math.ceil(len(images) / 16))
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=training.WEIGHT_DECAY)
+    model.compile(optimizer, loss)
+    model.fit(images, masks, batch_size=16, epochs=passes, verbose=0)
+
+
+def neighborly(patches_h5: Path, seed: int, passes: int) -> dict[str, np.ndarray]:
+    """Train the network of notebook 04 on both arms of `dealt`.
+
+    Returns:
+        For each arm, int64 (N, C, C): the matrices of the same test patches.
+    """
+    scheme, (test, arms), found = store.scheme(patches_h5), dealt(patches_h5, seed), {}
+    images, masks = patches.read(patches_h5, test)
+    for name, positions in arms.items():
+        training.setup(seed=seed)
+        model = models.efficientnet_unet(len(scheme), weights.imagenet("lite0"), "lite0")
+        models.unfreeze(model, norms=False)
+        passed(model, training.default_loss(scheme), *patches.read(patches_h5, positions), passes)
+        answers = models.predict(model, images.astype(np.float32)).argmax(axis=-1)
+        pairs = zip(masks, answers, strict=True)
+        found[name] = np.stack([metrics.confusion(mask, one, len(scheme)) for mask, one in pairs])
+    return found
+
+
+def chips(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw chips of the embedded mountains; bands scaled to 0–255 by the first three quarters.
+
+    Returns:
+        images float32 (count, 128, 128, 14) and masks uint8 (count, 128, 128): 1 is landslide.
+    """
+    drawn = [mountains.chip(number) for number in range(1, count + 1)]
+    images, masks = (np.stack(part) for part in zip(*drawn, strict=True))
+    low, high = np.percentile(images[: count * 3 // 4], [1, 99], axis=(0, 1, 2))
+    return (255 * (images - low) / (high - low)).clip(0, 255).astype(np.float32), masks
+
+
+def rare_losses(masks: np.ndarray) -> dict:
+    """Return the losses that notebook 05 compares, for these masks of landslides."""
+    class_weights = losses.balanced_weights(np.bincount(masks.ravel(), minlength=2).tolist())
+    weighted = partial(losses.weighted_crossentropy, class_weights=class_weights)
+    return {
+        "cross-entropy": losses.weighted_crossentropy,
+        "weighted cross-entropy": weighted,
+        "cross-entropy and Dice": training.default_loss(LANDSLIDE),
+        "focal Tversky and weighted": rare_class_loss(LANDSLIDE, class_weights),
+    }
+
+
+def landslides(images: np.ndarray, masks: np.ndarray, loss, seed: int, passes: int) -> np.ndarray:
+    """Train a U-Net on three quarters of `chips`; return the matrix (2, 2) of the others."""
+    training.setup(seed=seed)
+    model, count = models.unet(2, 16, channels=images.shape[-1]), len(images) * 3 // 4
+    passed(model, loss, images[:count], masks[:count], passes)
+    answers = models.predict(model, images[count:]).argmax(axis=-1)
+    return metrics.confusion(masks[count:], answers, 2)

@@ -21,9 +21,10 @@ class UnknownColorError(ValueError):
         listed = ", ".join(f"{color}: {count:,} px" for color, count in list(colors.items())[:10])
         more = f" and {len(colors) - 10} more" if len(colors) > 10 else ""
         where = f"{source}: " if source else ""
+        known = ", ".join(map("{} {}".format, scheme.names, scheme.colors))
         super().__init__(
             f"{where}colors that the scheme {scheme.name!r} does not know: {listed}{more}. "
-            f"Known: {scheme.legend()}. Correct the mask, or decode with "
+            f"Known: {known}. Correct the mask, or decode with "
             "unknown='ignore' to leave these pixels out of training and scores."
         )
 
@@ -58,10 +59,6 @@ class ClassScheme:
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def legend(self) -> str:
-        """Return names and colors in one line."""
-        return ", ".join(f"{n} {c}" for n, c in zip(self.names, self.colors, strict=True))
 
     def decode(self, rgb_mask: np.ndarray, unknown: str = "raise", source=None) -> np.ndarray:
         """Turn colors into class indices.

@@ -120,7 +120,7 @@ def conventions(
 
 
 def bootstrap(
-    confusions: np.ndarray, scheme: ClassScheme | None = None, level=0.95, draws=2000, seed=0
+    confusions: np.ndarray, scheme=None, level=0.95, draws=2000, seed=0, minus=None
 ) -> tuple[float, float]:
     """Return a confidence interval of the mean IoU: what other tiles might have given.
 
@@ -134,16 +134,22 @@ def bootstrap(
         level: share of the draws between the two ends.
         draws: how many times.
         seed: of the draws.
+        minus: another model's matrices (N, C, C) of the same tiles; the interval is then that of
+            the difference, the same tiles drawn for both.
 
     Raises:
-        ValueError: fewer than two matrices.
+        ValueError: fewer than two matrices; matrices of other tiles.
     """
     n, classes = confusions.shape[:2]
-    if n < 2:
-        raise ValueError(f"{n} matrix: an interval takes at least two tiles")
+    if n < 2 or (minus is not None and minus.shape != confusions.shape):
+        raise ValueError(f"{n} matrices: an interval takes two tiles, and the same of both models")
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
-    drawn = (times @ confusions.reshape(n, -1)).reshape(draws, classes, classes)
-    found = _mean(_iou(drawn, scheme))
+
+    def drawn(matrices: np.ndarray) -> np.ndarray:
+        sums = times @ matrices.reshape(n, -1)
+        return _mean(_iou(sums.reshape(draws, classes, classes), scheme))
+
+    found = drawn(confusions) - (0 if minus is None else drawn(minus))
     low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

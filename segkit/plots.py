@@ -154,26 +154,6 @@ def curves(
 
 
 @styled
-def costs(table: pd.DataFrame, x: str, y: str, size: str) -> Figure:
-    """Draw one disk per row: what it costs to the right, what it reaches upwards.
-
-    Args:
-        table: one row for each network, its name as index.
-        x, y: columns.
-        size: column that the disks' areas stand for.
-    """
-    figure, ax = plt.subplots(figsize=(6.5, 3.4))
-    for color, (name, row) in zip(LINE_COLORS, table.iterrows(), strict=False):
-        area = 20 + 1500 * row[size] / table[size].max()
-        ax.scatter(row[x], row[y], s=area, color=color, alpha=0.6)
-        ax.plot(row[x], row[y], "o", color=color, markersize=5, label=name)
-    ax.set(xlabel=f"{x} (area: {size})", ylabel=y, ylim=(0, 1))
-    ax.margins(x=0.25)
-    ax.legend()
-    return figure
-
-
-@styled
 def intervals(table: pd.DataFrame, xlabel: str) -> Figure:
     """Draw scores with their confidence intervals, one line for each row.
 

@@ -74,8 +74,15 @@ def test_the_profile_can_be_stated(monkeypatch):
     monkeypatch.setenv("SEGKIT_PROFILE", "full")
     assert course.profile().name == "full"
     monkeypatch.setenv("SEGKIT_PROFILE", "fast")
-    with pytest.raises(ValueError, match="quick, full or smoke"):
+    with pytest.raises(ValueError, match="choose smoke, quick, gpu, full"):
         course.profile()
+
+
+@pytest.mark.parametrize(("gpu", "name"), [(True, "gpu"), (False, "quick")])
+def test_the_profile_fits_the_machine(monkeypatch, gpu, name):
+    monkeypatch.delenv("SEGKIT_PROFILE", raising=False)
+    monkeypatch.setattr(course, "_gpu", lambda: gpu)
+    assert course.profile().name == name
 
 
 def test_an_empty_variable_means_unset(monkeypatch):
@@ -356,3 +363,43 @@ def test_the_times_of_some_notebooks_leave_those_of_the_others(tmp_path):
     assert found["notebook"].tolist() == [*names, "09_c"]
     assert found["seconds"].tolist() == [1, 5, 3, 6]
     assert found["run"].tolist() == ["then", "now", "then", "now"]
+
+
+def test_the_leak_differs_in_the_neighbors_alone(tmp_path, tiles_h5, monkeypatch):
+    from classroom import recipes
+    from segkit import patches
+
+    monkeypatch.setattr(recipes, "LEAK_IMAGES", 5)
+    cut = patches.cut(tiles_h5, tmp_path / "patches.h5", 16, 0.5)
+    listed, (test, arms) = patches.index(cut), recipes.dealt(cut, seed=0)
+    assert listed["tile"][test].nunique() == len(test) == 5
+    assert len(arms["with"]) == len(arms["without"])
+    assert set(listed["tile"][arms["with"]]) | set(listed["tile"][arms["without"]]) == set(
+        listed["tile"][test]
+    )
+    middle = listed.loc[test].set_index("tile")
+
+    def shares_pixels(position: int) -> bool:
+        place = listed.loc[position]
+        away = [abs(place[k] - middle.loc[place["tile"], k]) for k in ("row", "column")]
+        return max(away) < 16
+
+    touching = {name: sum(map(shares_pixels, found)) for name, found in arms.items()}
+    # 60 pixels: patches start at 0, 8, … 40, 44; the middle one has 3 × 3 − 1 neighbors
+    assert touching == {"without": 0, "with": 8 * 5}
+    assert not set(test) & {*arms["with"], *arms["without"]}
+
+
+def test_a_rare_class_is_learned_and_scored_on_chips_held_out(monkeypatch):
+    from classroom import recipes
+
+    chips, masks = recipes.chips(4)
+    assert chips.shape == (4, 128, 128, 14) and chips.dtype == np.float32
+    assert 0 <= chips.min() < 5 and 250 < chips.max() <= 255
+    again, same = recipes.chips(8)
+    np.testing.assert_array_equal(same[:4], masks)  # the same chips, scaled by more of them
+    losses = recipes.rare_losses(masks[:3])
+    matrix = recipes.landslides(
+        chips[:, :32, :32], masks[:, :32, :32], losses["cross-entropy"], 0, 1
+    )
+    assert matrix.sum() == 32 * 32  # the last quarter

@@ -82,7 +82,7 @@ def test_what_is_no_pair_of_masks_is_refused():
         metrics.confusion(np.zeros((2, 3), int), np.zeros((3, 2), int), 2)
     with pytest.raises(ValueError, match="counts, not shares"):
         metrics.scores(np.array([[0.5, 0.1], [0.2, 0.2]]))
-    with pytest.raises(ValueError, match="at least two tiles"):
+    with pytest.raises(ValueError, match="takes two tiles"):
         metrics.bootstrap(np.ones((1, 2, 2), int))
     with pytest.raises(ValueError, match="prediction runs from 0 to 2"):
         metrics.confusion(np.zeros(3, int), np.arange(3), 2)
@@ -165,6 +165,19 @@ def test_the_bootstrap_draws_whole_tiles():
     few = metrics.bootstrap(np.stack([good, bad]))
     many = metrics.bootstrap(np.stack([good, bad] * 50))
     assert few[1] - few[0] > many[1] - many[0] > 0
+
+
+def test_the_bootstrap_draws_the_same_tiles_for_both_models():
+    good, bad = np.diag([9, 9]), np.array([[0, 9], [9, 0]])
+    first, second = np.stack([good, good, bad, bad]), np.stack([good, bad, bad, bad])
+    assert metrics.bootstrap(first, minus=first) == (0, 0)
+    low, high = metrics.bootstrap(first, minus=second)
+    assert low == 0  # the tile that differs is not drawn at times, and never loses
+    # all four draws hit it in one of 256: the score 1 minus 0; three of them: 3/5 more (27 of 45)
+    assert high == pytest.approx(0.6, abs=0.11)
+    assert metrics.bootstrap(second, minus=first) == pytest.approx((-high, 0))
+    with pytest.raises(ValueError, match="the same of both"):
+        metrics.bootstrap(first, minus=second[:2])
 
 
 @pytest.mark.parametrize("scheme", [None, THREE])

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from segkit import losses, metrics, models, weights
+from segkit.classes import DUBAI
 from segkit.models import lite as lite_network
+from segkit.models.files import load, save
 
 KINDS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet")
 PRETRAINED = ("deeplabv3plus", "efficientnet_unet")
@@ -370,6 +372,28 @@ def test_the_lite_encoder_holds_the_weights_of_its_file(lite):
     learns = {layer.name for layer in lite.get_layer("efficientnetlite0").layers if layer.trainable}
     models.unfreeze(lite)
     assert learns.isdisjoint(layer.name for layer in models.encoder_layers(lite)) and learns
+
+
+def test_deeplab_stands_on_the_same_lite_encoder_up_to_a_sixteenth(lite, tmp_path):
+    deeplab = models.deeplabv3plus(6, variant="lite0")
+    found = [layer for layer in models.encoder_layers(deeplab) if layer.weights]
+    theirs = [layer for layer in models.encoder_layers(lite) if layer.weights]
+    assert len(found) < len(theirs)
+    for mine, same in zip(found, theirs, strict=False):
+        for one, other in zip(mine.get_weights(), same.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    encoder = deeplab.get_layer("efficientnetlite0")
+    assert encoder.compute_output_shape((1, 64, 96, 3)) == [(1, 16, 24, 24), (1, 4, 6, 112)]
+    models.unfreeze(deeplab, norms=False)
+    assert not any(
+        layer.trainable for layer in found if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    again = load(save(deeplab, tmp_path / "model.keras", DUBAI))
+    assert again.record["options"]["variant"] == "lite0"
+    batch = picture(64, 96)
+    np.testing.assert_allclose(np.asarray(again(batch)), np.asarray(deeplab(batch)), atol=1e-6)
+    with pytest.raises(ValueError, match="variant='b4': choose one of resnet50, lite0"):
+        models.deeplabv3plus(6, variant="b4")
 
 
 def test_the_larger_lite_takes_its_own_weights_alone_and_any_bands():

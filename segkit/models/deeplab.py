@@ -1,4 +1,4 @@
-"""DeepLabV3+: a dilated ResNet-50, a pyramid that looks at several distances, a short decoder.
+"""DeepLabV3+: an encoder, a pyramid that looks at several distances, a short decoder.
 
 Taught in notebook 08.
 """
@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from segkit.models.encoders import ENCODERS, copied, load_encoder, normalized
+from segkit.models.encoders import chosen, copied, load_encoder, normalized
+from segkit.models.lite import lite_encoder
 from segkit.models.unet import BATCH_NORM_MOMENTUM, probabilities, remembered
 
 #: Filters and dilation rates of DeepLab's pyramid at output stride 16, and its low-level filters.
@@ -17,24 +18,26 @@ ASPP_FILTERS, ASPP_RATES, LOW_LEVEL_FILTERS = 256, (6, 12, 18), 48
 
 @remembered
 def deeplabv3plus(
-    classes: int, weights: str | Path | None = "imagenet", channels: int = 3
+    classes: int, weights: str | Path | None = "imagenet", channels: int = 3, variant="resnet50"
 ) -> keras.Model:
-    """Build DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on Keras' ResNet-50.
+    """Build DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder that ends at 1/16.
 
-    The encoder stops shrinking at 1/16 of the image: the last stage looks farther by dilation
-    instead. The decoder adds the detail of the first stage, at 1/4.
+    That of Keras' ResNet-50 looks farther in its last stage by dilation, in place of halving once
+    more; that of EfficientNet-Lite0 leaves out what comes after. The decoder adds the detail of
+    the features at 1/4.
 
     Args:
         classes: number of classes.
-        weights: "imagenet" (downloaded once, then kept), the path of Keras' no-top file of
-            ResNet-50, or None for random weights.
+        weights: "imagenet" (that of ResNet-50 is downloaded once, then kept; that of lite0 is
+            installed), the path of such a file, or None for random weights.
         channels: bands of the image; more than three as in `efficientnet_unet`.
+        variant: "resnet50", or, a ninth of its work, "lite0".
 
     Returns and raises as `efficientnet_unet`.
     """
-    row = ENCODERS["resnet50"]
+    row = chosen(variant, FEATURES)
     inputs = keras.Input((None, None, channels), name="image")
-    low_level, features = dilated_resnet(row.key, channels)(normalized(inputs, row))
+    low_level, features = FEATURES[variant](row.key, channels)(normalized(inputs, row))
     x = layers.UpSampling2D(4, interpolation="bilinear")(aspp(features))
     x = layers.Concatenate()([x, convolve(low_level, LOW_LEVEL_FILTERS, 1)])
     for _ in range(2):
@@ -88,3 +91,14 @@ def _dilated_layer(layer: layers.Layer) -> layers.Layer:
     if layer.name.startswith("conv5") and isinstance(layer, layers.Conv2D):
         return copied(layer, strides=1, dilation_rate=2 if layer.kernel_size == (3, 3) else 1)
     return copied(layer)
+
+
+def short_lite(name: str, channels: int) -> keras.Model:
+    """Build EfficientNet-Lite0 up to its features at 1/16; those at 1/4 come with them."""
+    image = keras.Input((None, None, channels))
+    _, skips = lite_encoder(image)
+    return keras.Model(image, [skips[1], skips[3]], name=name)
+
+
+#: What builds the encoder of each variant.
+FEATURES = {"resnet50": dilated_resnet, "lite0": short_lite}

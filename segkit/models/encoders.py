@@ -8,7 +8,7 @@ import importlib
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -133,10 +133,7 @@ def efficientnet_unet(
         WeightsNotFound: offline with nothing cached; says which file to put where.
         ValueError: there is no such variant; or the file holds other weights, or is not whole.
     """
-    choices = [name for name, row in ENCODERS.items() if row.unet]
-    if variant not in choices:
-        raise ValueError(f"variant={variant!r}: choose one of {', '.join(choices)}")
-    row = ENCODERS[variant]
+    row = chosen(variant, [name for name, row in ENCODERS.items() if row.unet])
     inputs = keras.Input((None, None, channels), name="image")
     x = row.unet(row.key, classes, channels)(normalized(inputs, row))
     outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
@@ -144,6 +141,13 @@ def efficientnet_unet(
     if weights:
         load_encoder(model, weights)
     return model
+
+
+def chosen(variant: str, choices: Iterable[str]) -> Encoder:
+    """Return the row of an encoder; raise ValueError if it is none of the choices."""
+    if variant not in choices:
+        raise ValueError(f"variant={variant!r}: choose one of {', '.join(choices)}")
+    return ENCODERS[variant]
 
 
 def normalized(image, row: Encoder):
@@ -197,7 +201,8 @@ def encoder_layers(model: keras.Model) -> list[layers.Layer]:
     """Return the layers of a model that belong to its pretrained encoder, in order."""
     network, row = _encoder(model)
     names = [layer.name for layer in network.layers]
-    return network.layers[: names.index(row.last) + 1]
+    end = names.index(row.last) + 1 if row.last in names else None  # all: an encoder cut short
+    return network.layers[:end]
 
 
 def freeze(model: keras.Model) -> None:

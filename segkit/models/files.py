@@ -74,10 +74,10 @@ def load(path: str | Path) -> keras.Model:
         FileNotFoundError: there is no such model.
         ValueError: the file is broken, or has no record.
     """
-    path = Path(path)
-    path = path if path.suffix else SHIPPED / f"{path}.keras"
+    path = Path(path) if Path(path).suffix else SHIPPED / f"{path}.keras"
     if not path.exists():
-        raise FileNotFoundError(f"{shown(path)} does not exist: train the model first")
+        known = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.keras")))
+        raise FileNotFoundError(f"{shown(path)} does not exist: train it first (there: {known})")
     record = read_record(path)
     model = keras.models.load_model(path, compile=False)
     _tell(model, record)
