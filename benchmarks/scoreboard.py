@@ -27,7 +27,7 @@ BEST = RESULTS / "best" / "scoreboard.csv"
 RECIPE = RESULTS / "recipe" / "scoreboard.csv"
 CITY = RESULTS / "city_arms" / "scoreboard.csv"
 RANDOM = RESULTS / "random" / "scoreboard.csv"
-CURVES = RANDOM.with_name("curves.csv")
+CURVES = RESULTS / "curves.csv"
 NEIGHBORS = RESULTS / "neighbors.csv"
 LANDSLIDES = RESULTS / "landslides.csv"
 CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
@@ -416,7 +416,7 @@ TABLES = {
     "architectures": architectures,
     "splits": splits,
     "seeds": seeds,
-    "pace": lambda _: pace(runs(RANDOM)),
+    "pace": pace,
     "random": lambda _: random(runs(RANDOM)),
     "networks": lambda _: transfer(runs(NETWORKS, "sample")),
     "trials": lambda _: trials(runs(TRIALS)),
@@ -468,7 +468,7 @@ def figure(found: pd.DataFrame) -> Figure:
 def main() -> None:
     """Render the recorded runs."""
     found = runs()
-    drawn = {FIGURE: figure(found), PACE: pace_figure(runs(RANDOM))}
+    drawn = {FIGURE: figure(found), PACE: pace_figure(found)}
     for page in PAGES:
         page.write_text(rendered(page.read_text("utf-8"), found), encoding="utf-8")
     for path in NOTEBOOKS:
