@@ -76,7 +76,7 @@ class Profile:
 
 
 SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, 1, 1, 64, 0.05, scene=1024)
-QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 4, 20, 256, 1)
+QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 3, 20, 256, 1)
 GPU = Profile("gpu", 32, 256, 16, 100, 20, 30, 15, 100, 256, 5)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, 50, 100, 256, 10, "b4")
 
