@@ -24,6 +24,7 @@ TRANSFER_BATCH = 8
 LEAK_IMAGES, LEAK_SIZE, LEAK_OVERLAP = 24, 128, 0.5
 
 Trained = tuple[keras.Model, pd.DataFrame]
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def train(
@@ -114,7 +115,7 @@ def tuned(profile: Profile, tiles_h5: Path, patches_h5: Path, path: Path, **more
     return model, train(model, profile, tiles_h5, patches_h5, path, **plan)
 
 
-def dealt(patches_h5: Path, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def leak_arms(patches_h5: Path, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Deal out overlapping patches for the leak of notebook 06.
 
     Of some images the patch in the middle is the test. Both arms train on equally many patches of
@@ -137,7 +138,9 @@ def dealt(patches_h5: Path, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray
     return test.to_numpy(), {"without": far[:count], "with": with_neighbors}
 
 
-def passed(model: keras.Model, loss, images: np.ndarray, masks: np.ndarray, passes: int) -> None:
+def fit_arrays(
+    model: keras.Model, loss, images: np.ndarray, masks: np.ndarray, passes: int
+) -> None:
     """Train so many times through arrays that fit into memory, as they are, in batches of 16."""
     rate = keras.optimizers.schedules.CosineDecay(1e-3, passes * math.ceil(len(images) / 16))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=training.WEIGHT_DECAY)
@@ -145,35 +148,39 @@ def passed(model: keras.Model, loss, images: np.ndarray, masks: np.ndarray, pass
     model.fit(images, masks, batch_size=16, epochs=passes, verbose=0)
 
 
-def neighborly(patches_h5: Path, seed: int, passes: int) -> dict[str, np.ndarray]:
-    """Train the network of notebook 04 on both arms of `dealt`.
+def leak_trial(patches_h5: Path, seed: int, passes: int) -> dict[str, np.ndarray]:
+    """Train the network of notebook 04 on both arms of `leak_arms`.
 
     Returns:
         For each arm, int64 (N, C, C): the matrices of the same test patches.
     """
-    scheme, (test, arms), found = store.scheme(patches_h5), dealt(patches_h5, seed), {}
+    scheme, (test, arms), found = store.scheme(patches_h5), leak_arms(patches_h5, seed), {}
     images, masks = patches.read(patches_h5, test)
     for name, positions in arms.items():
         training.setup(seed=seed)
         model = models.efficientnet_unet(len(scheme), weights.imagenet("lite0"), "lite0")
         models.unfreeze(model, norms=False)
-        passed(model, training.default_loss(scheme), *patches.read(patches_h5, positions), passes)
+        fit_arrays(
+            model, training.default_loss(scheme), *patches.read(patches_h5, positions), passes
+        )
         answers = models.predict(model, images.astype(np.float32)).argmax(axis=-1)
         pairs = zip(masks, answers, strict=True)
         found[name] = np.stack([metrics.confusion(mask, one, len(scheme)) for mask, one in pairs])
     return found
 
 
-def chips(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw chips of the embedded mountains; bands scaled to 0–255 by the first three quarters.
+def chips(train: int = 60, test: int = 20) -> tuple[Pairs, Pairs]:
+    """Draw chips of the embedded mountains, to train on and to score on.
 
     Returns:
-        images float32 (count, 128, 128, 14) and masks uint8 (count, 128, 128): 1 is landslide.
+        Two pairs of images float32 (N, 128, 128, 14), each band scaled to 0–255 by what the
+        training chips hold, and masks uint8 (N, 128, 128): 1 is landslide.
     """
-    drawn = [mountains.chip(number) for number in range(1, count + 1)]
+    drawn = [mountains.chip(number) for number in range(1, train + test + 1)]
     images, masks = (np.stack(part) for part in zip(*drawn, strict=True))
-    low, high = np.percentile(images[: count * 3 // 4], [1, 99], axis=(0, 1, 2))
-    return (255 * (images - low) / (high - low)).clip(0, 255).astype(np.float32), masks
+    low, high = np.percentile(images[:train], [1, 99], axis=(0, 1, 2))
+    images = (255 * (images - low) / (high - low)).clip(0, 255).astype(np.float32)
+    return (images[:train], masks[:train]), (images[train:], masks[train:])
 
 
 def rare_losses(masks: np.ndarray) -> dict:
@@ -188,10 +195,10 @@ def rare_losses(masks: np.ndarray) -> dict:
     }
 
 
-def landslides(images: np.ndarray, masks: np.ndarray, loss, seed: int, passes: int) -> np.ndarray:
-    """Train a U-Net on three quarters of `chips`; return the matrix (2, 2) of the others."""
+def landslides(train: Pairs, test: Pairs, loss, seed: int, passes: int) -> np.ndarray:
+    """Train a U-Net on `chips`; return the matrix (2, 2) of those held out."""
     training.setup(seed=seed)
-    model, count = models.unet(2, 16, channels=images.shape[-1]), len(images) * 3 // 4
-    passed(model, loss, images[:count], masks[:count], passes)
-    answers = models.predict(model, images[count:]).argmax(axis=-1)
-    return metrics.confusion(masks[count:], answers, 2)
+    model = models.unet(2, 16, channels=train[0].shape[-1])
+    fit_arrays(model, loss, *train, passes)
+    images, masks = test
+    return metrics.confusion(masks, models.predict(model, images).argmax(axis=-1), 2)

@@ -142,7 +142,7 @@ def bootstrap(
     """
     n, classes = confusions.shape[:2]
     if n < 2 or (minus is not None and minus.shape != confusions.shape):
-        raise ValueError(f"{n} matrices: an interval takes two tiles, and the same of both models")
+        raise ValueError(f"{n} tile(s): an interval takes two tiles, and the same of both models")
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
 
     def drawn(matrices: np.ndarray) -> np.ndarray:
