@@ -19,8 +19,7 @@ from benchmarks import scoreboard
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import recipes
-from segkit import __version__, metrics, patches, training
-from segkit.classes import DUBAI
+from segkit import __version__, metrics, patches, store, training
 
 SEEDS = (0, 1, 2)
 #: How often a training goes through its data.
@@ -40,11 +39,11 @@ def neighbors(passes: int, seed: int) -> Iterator[dict]:
 
     The interval draws the test patches, the same for both.
     """
-    tiles_h5, scheme = data("sample", "image")[0], DUBAI
+    tiles_h5, _ = data("sample", "image")
     with tempfile.TemporaryDirectory() as folder:
         cut = {"size": recipes.LEAK_SIZE, "overlap": recipes.LEAK_OVERLAP}
         patches_h5 = patches.cut(tiles_h5, Path(folder, "patches.h5"), **cut)
-        found = recipes.leak_trial(patches_h5, seed, passes)
+        found, scheme = recipes.leak_trial(patches_h5, seed, passes), store.scheme(tiles_h5)
     scores = {k: metrics.summary(v.sum(axis=0), scheme)["miou"] for k, v in found.items()}
     low, high = metrics.bootstrap(found["with"], scheme, minus=found["without"])
     patch_count = len(found["with"])
