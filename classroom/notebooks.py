@@ -5,6 +5,8 @@ import base64
 import copy
 import io
 import os
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -28,6 +30,8 @@ CLOSE = 8
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A cell with a tag such as "image:city" has its picture kept as images/city.png.
 IMAGE_TAG = "image:"
+#: The page of notebook 07, and its picture in a browser: pixels from left to right, from top down.
+PAGE, PAGE_PICTURE, WINDOW = "maps/map.html", "07_page.png", "880,640"
 #: Cells with this tag are the exercises; they stand in a notebook and in its solutions.
 EXERCISE = "exercise"
 
@@ -135,6 +139,18 @@ def _smaller(png: str) -> str:
         return base64.b64encode(small.getvalue()).decode()
 
 
+def photograph(page: Path, target: Path) -> None:
+    """Keep a picture of a page as Chromium shows it; without that browser, say so."""
+    if (browser := shutil.which("chromium") or shutil.which("google-chrome")) is None:
+        print(f"no Chromium here: {shown(target)} stays as it is")
+        return
+    with whole(target) as part:
+        how = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WINDOW}"]
+        how += ["--virtual-time-budget=5000", f"--screenshot={part}", page.resolve().as_uri()]
+        subprocess.run([browser, *how], check=True, capture_output=True, timeout=120)
+        part.write_bytes(base64.b64decode(_smaller(base64.b64encode(part.read_bytes()))))
+
+
 def with_exercises(notebook, solutions):
     """Return a notebook with its "Your turn" as the solutions have it.
 
@@ -184,7 +200,12 @@ def main() -> None:
         wanted = [
             path for path in both if not chosen.names or path.stem.startswith((*chosen.names,))
         ]
-        record(run(wanted, REPOSITORY / "notebooks").assign(run=course.stamp()), TIMES)
+        from benchmarks import speed  # loads TensorFlow
+
+        stamp = f"{course.stamp()} · {speed.milliseconds():.0f} ms per 128-pixel crop of training"
+        record(run(wanted, REPOSITORY / "notebooks").assign(run=stamp), TIMES)
+        if (page := course.workspace() / PAGE).exists():
+            photograph(page, REPOSITORY / "notebooks" / "images" / PAGE_PICTURE)
         return
     folder = course.workspace()
     run(ROAD, folder / "notebooks")

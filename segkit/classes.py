@@ -4,7 +4,7 @@ Taught in notebook 01.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -108,6 +108,11 @@ class ClassScheme:
             raise ValueError(f"{a.shape[-1]} channels, but {self.name!r} has {len(self)} classes")
         return np.argmax(a, axis=-1).astype(np.uint8)
 
+    def for_maps(self) -> "ClassScheme":
+        """Return the scheme in colors that maps use (`MAP_COLORS`); masks keep theirs."""
+        pairs = zip(self.names, self.colors, strict=True)
+        return replace(self, colors=[MAP_COLORS.get(name, own) for name, own in pairs])
+
     def to_dict(self) -> dict:
         """Return the scheme as plain lists, for JSON."""
         return asdict(self)
@@ -133,6 +138,14 @@ def _count(codes: np.ndarray) -> dict[tuple[int, int, int], int]:
     return {(v >> 16, v >> 8 & 255, v & 255): n for n, v in found}
 
 
+#: Colors that readers of maps know: water is blue. A class that is not here keeps its own.
+MAP_COLORS = {
+    "Building": (178, 72, 62), "Road": (96, 96, 102), "Car": (30, 30, 30), "Water": (74, 132, 190),
+    "Land": (240, 231, 212), "Barren": (222, 206, 178), "Rangeland": (214, 220, 160),
+    "Agriculture": (232, 196, 104), "Vegetation": (140, 181, 104), "Forest": (72, 124, 80),
+    "Low vegetation": (170, 205, 130), "Tree": (72, 124, 80), "Urban": (196, 110, 100),
+    "Impervious surface": (150, 150, 156),
+}  # fmt: skip
 #: MBRSC / Humans in the Loop, Dubai: the palette that the masks use (their classes.json differs).
 DUBAI = ClassScheme(
     "dubai",

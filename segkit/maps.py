@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 from pyproj import Transformer
 from rasterio.features import shapes
-from rasterio.windows import Window
+from rasterio.windows import Window, subdivide
 from shapely.geometry import Polygon, shape
 
 from segkit import rasters
@@ -133,10 +133,8 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
     with rasters.opened(before) as old, rasters.opened(after) as new:
         _check_same(old, new)
         project = _to_degrees(old.crs) if old.crs else None
-        moved, became = np.zeros((256, 256)), None
-        if target:
-            became = np.full(old.shape, NODATA, np.uint8)
-        for area in _blocks(old.height, old.width):
+        moved, became = np.zeros((256, 256)), np.full(old.shape if target else 0, NODATA, np.uint8)
+        for area in subdivide(Window(0, 0, old.width, old.height), BLOCK, BLOCK):
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
             known &= there
             size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
@@ -175,14 +173,6 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
     project = _to_degrees(gdf.crs)
     square_meters = gdf.geometry.map(lambda polygon: _true_area(polygon, project))
     return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
-
-
-def _blocks(height: int, width: int) -> list[Window]:
-    return [
-        Window(c, r, min(BLOCK, width - c), min(BLOCK, height - r))
-        for r in range(0, height, BLOCK)
-        for c in range(0, width, BLOCK)
-    ]
 
 
 def _pixel_area(raster, area, project: Transformer) -> float:

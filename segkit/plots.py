@@ -77,7 +77,7 @@ def grid(
             show(axes[i, j], array, scheme)
         if labels:
             below = {"xytext": (0, -3), "textcoords": "offset points", "va": "top"}
-            axes[i, 0].annotate(labels[i], (0, 0), xycoords="axes fraction", fontsize=8, **below)
+            axes[i, 0].annotate(labels[i], (0, 0), xycoords="axes fraction", fontsize=9, **below)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
     if scheme:

@@ -24,7 +24,8 @@ LEAFLET = Path(__file__).parent / "leaflet"
 def save(map_tif: str | Path, target: str | Path, scene=None, truth=None, source=None) -> Path:
     """Save a class map as a page to pan and zoom in, with a box to switch each class on and off.
 
-    Pictures lie in the file itself, and so does the code that shows them.
+    Pictures lie in the file itself, and so does the code that shows them; classes have the colors
+    of `ClassScheme.for_maps`.
 
     Args:
         map_tif: what `scenes.predict` wrote; it needs a CRS.
@@ -40,8 +41,11 @@ def save(map_tif: str | Path, target: str | Path, scene=None, truth=None, source
     Raises:
         ValueError: the map has no CRS, no classes, or lies on both sides of the 180th meridian.
     """
-    scheme = scheme_of(map_tif)
-    page, colors = _page(map_tif, source), _colors(scheme, map_tif)
+    page, scheme = _page(map_tif, source), scheme_of(map_tif)
+    if scheme is None:
+        raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
+    scheme, colors = scheme.for_maps(), np.zeros((256, 4), np.uint8)  # else: clear
+    colors[: len(scheme)] = [(*color, 255) for color in scheme.colors]
     if scene:
         picture, bounds = warped(scene, WEB_MERCATOR)
         _overlay(page, "image", picture.repeat(3 if picture.shape[-1] == 1 else 1, axis=-1), bounds)
@@ -76,15 +80,6 @@ def _page(map_tif: str | Path, source) -> folium.Map:
         attribution = getattr(source, "attribution", str(source))
         folium.TileLayer(source, attr=attribution, name="street map").add_to(page)
     return page
-
-
-def _colors(scheme, map_tif: str | Path) -> np.ndarray:
-    """Return uint8 (256, 4): the color of each class, and nothing for all else."""
-    if scheme is None:
-        raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
-    table = np.zeros((256, 4), np.uint8)
-    table[: len(scheme)] = [(*color, 255) for color in scheme.colors]
-    return table
 
 
 def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: tuple, show=True) -> None:

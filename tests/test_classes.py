@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segkit.classes import DEEPGLOBE, DUBAI, LANDSLIDE, POTSDAM, ClassScheme, UnknownColorError
+from segkit.classes import (
+    DEEPGLOBE,
+    DUBAI,
+    LANDSLIDE,
+    LOVEDA,
+    MAP_COLORS,
+    POTSDAM,
+    ClassScheme,
+    UnknownColorError,
+)
 
 masks = arrays.arrays(np.uint8, st.tuples(*[st.integers(1, 9)] * 2), elements=st.integers(0, 5))
 
@@ -64,3 +73,20 @@ def test_wrong_arrays_are_refused():
 def test_a_scheme_that_cannot_be_is_refused(names, colors, ignored):
     with pytest.raises(ValueError):
         ClassScheme("x", list(names), colors, ignored)
+
+
+@pytest.mark.parametrize("scheme", [DUBAI, DEEPGLOBE, POTSDAM, LOVEDA, LANDSLIDE])
+def test_a_map_has_colors_that_readers_know(scheme):
+    mapped = scheme.for_maps()  # two classes with one color would be refused
+    assert (mapped.name, mapped.names) == (scheme.name, scheme.names)
+    for name, drawn, own in zip(scheme.names, mapped.colors, scheme.colors, strict=True):
+        assert drawn == MAP_COLORS.get(name, own)
+    if "Water" in scheme.names:
+        red, green, blue = mapped.colors[scheme.names.index("Water")]
+        assert blue > green > red
+
+
+def test_a_class_that_maps_do_not_know_keeps_its_color():
+    scheme = ClassScheme("mine", ("Water", "Kelp"), ((9, 9, 9), (1, 2, 3)))
+    assert scheme.for_maps().colors == (MAP_COLORS["Water"], (1, 2, 3))
+    assert scheme.colors == ((9, 9, 9), (1, 2, 3))
