@@ -116,6 +116,7 @@ class City:
         jpeg_quality: 1 to 95.
         places: middles of the tiles of the sample, meters east and south of the origin.
         scene: middle of the scene, likewise.
+        taken: when the sensor looked, as TIFF writes it; the sun stood so then, in no real year.
     """
 
     seed: int
@@ -135,6 +136,7 @@ class City:
     jpeg_quality: int = 88
     places: tuple[tuple[float, float], ...] = ()
     scene: tuple[float, float] = (0.0, 0.0)
+    taken: str = "2021:03:17 07:00:00"
 
 
 CITY = City(
@@ -155,6 +157,7 @@ LATER_CITY = replace(
         for quarter in QUARTERS
     ),
     sun=(152.0, 49.0),
+    taken="2027:10:24 06:50:00",
     light=(0.98, 1.0, 1.03),
     haze=0.035,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from .folders import whole_folder
 from .scene import paint, render, transform
 from .surface import Material as M
 
-VERSION = 6
+VERSION = 7
 FOLDER = "Semantic segmentation dataset"
 #: height and width of a part of Tile 1 … Tile 6, pixels.
 SIZES = ((398, 506), (350, 372), (452, 434), (519, 397), (338, 470), (430, 561))
@@ -129,8 +129,8 @@ def _write_part(folder: Path, tile: int, part: int, city: City) -> None:
 def _mask_picture(mask: np.ndarray, place: tuple[int, int]) -> Image.Image:
     """Color a mask; one of all is a palette PNG, one has a flaw."""
     if place == _PALETTE_MASK:
-        picture = Image.fromarray(mask)
-        picture.putpalette([value for color in DUBAI.colors for value in color])
+        picture = Image.fromarray(len(DUBAI) - 1 - mask)  # numbers in an order of the file's own
+        picture.putpalette([value for color in DUBAI.colors[::-1] for value in color])
         return picture
     colors = DUBAI.encode(mask)
     if place == _FLAWED_MASK:
@@ -157,13 +157,13 @@ def _write_scene(folder: Path, city: City, hidden: bool = False) -> None:
     row, column = (round(v / city.pixel) - _SCENE_SIZE // 2 for v in (y, x))
     image, mask = render(row, column, _SCENE_SIZE, _SCENE_SIZE, city)
     place = transform(row, column, city)
-    _write_raster(folder / "scene.tif", np.moveaxis(image, -1, 0), place)
+    _write_raster(folder / "scene.tif", np.moveaxis(image, -1, 0), place, taken=city.taken)
     if not hidden:
         colors = dict(enumerate(DUBAI.colors))
         _write_raster(folder / "scene_mask.tif", mask[None], place, colors)
 
 
-def _write_raster(path: Path, bands: np.ndarray, place, colors: dict | None = None) -> None:
+def _write_raster(path: Path, bands: np.ndarray, place, colors=None, taken=None) -> None:
     import rasterio
 
     count, height, width = bands.shape
@@ -174,6 +174,8 @@ def _write_raster(path: Path, bands: np.ndarray, place, colors: dict | None = No
         raster.write(bands)
         if colors:
             raster.write_colormap(1, colors)
+        if taken:
+            raster.update_tags(TIFFTAG_DATETIME=taken)
 
 
 def _write_map(path: Path, city: City) -> None:

@@ -175,6 +175,7 @@ def _city_scene(name: str) -> Path:
             if not target.exists():
                 with files.whole(target) as part, rasterio.open(part, "w", **how) as cut:
                     cut.write(whole.read(window=Window(0, 0, side, side)))
+                    cut.update_tags(**whole.tags())
     return small
 
 

@@ -82,7 +82,7 @@ def _draw_tiles(ax, crs, source) -> None:
     trial.axis((*sorted(limits[:2]), *sorted(limits[2:])))
     _within(DEADLINE_S, contextily.add_basemap, trial, attribution=False, **how)
     ax.axis(trial.axis())
-    contextily.add_basemap(ax, **how)
+    contextily.add_basemap(ax, attribution=getattr(source, "attribution", str(source)), **how)
     ax.axis(limits)
 
 

@@ -140,11 +140,10 @@ def _count(codes: np.ndarray) -> dict[tuple[int, int, int], int]:
 
 #: Colors that readers of maps know: water is blue. A class that is not here keeps its own.
 MAP_COLORS = {
-    "Building": (178, 72, 62), "Road": (96, 96, 102), "Car": (30, 30, 30), "Water": (74, 132, 190),
-    "Land": (240, 231, 212), "Barren": (222, 206, 178), "Rangeland": (214, 220, 160),
-    "Agriculture": (232, 196, 104), "Vegetation": (140, 181, 104), "Forest": (72, 124, 80),
-    "Low vegetation": (170, 205, 130), "Tree": (72, 124, 80), "Urban": (196, 110, 100),
-    "Impervious surface": (150, 150, 156),
+    "Building": (178, 72, 62), "Road": (70, 70, 76), "Car": (30, 30, 30), "Water": (74, 132, 190),
+    "Land": (240, 231, 212), "Barren": (222, 206, 178), "Agriculture": (232, 196, 104),
+    "Rangeland": (214, 220, 160), "Vegetation": (156, 196, 120), "Low vegetation": (170, 205, 130),
+    "Forest": (72, 124, 80), "Tree": (72, 124, 80), "Urban": (196, 110, 100),
 }  # fmt: skip
 #: MBRSC / Humans in the Loop, Dubai: the palette that the masks use (their classes.json differs).
 DUBAI = ClassScheme(

@@ -19,9 +19,11 @@ from segkit.rasters import opened, scheme_of, warped
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"
+#: Where a page's caption stands, and how it looks.
+BOX = "position:fixed; inset:auto 90px 4px 120px; z-index:999; background:#fffc; font:12px Arial"
 
 
-def save(map_tif: str | Path, target: str | Path, scene=None, truth=None, source=None) -> Path:
+def save(map_tif: str | Path, target, scene=None, truth=None, source=None, caption="") -> Path:
     """Save a class map as a page to pan and zoom in, with a box to switch each class on and off.
 
     Pictures lie in the file itself, and so does the code that shows them; classes have the colors
@@ -34,6 +36,7 @@ def save(map_tif: str | Path, target: str | Path, scene=None, truth=None, source
         truth: a raster of true classes, as a layer of its own.
         source: a contextily provider or an address with {z}/{x}/{y} for a street map at the very
             bottom, fetched by the browser when the page is opened; none by default.
+        caption: what the page says of itself: title, source, date, accuracy.
 
     Returns:
         `target`.
@@ -60,8 +63,11 @@ def save(map_tif: str | Path, target: str | Path, scene=None, truth=None, source
             square = f'<span style="color: rgb{scheme.colors[klass]}">■</span>'
             _overlay(page, f"{square} {escape(name)}: {hectares[name]:,.1f} ha", alone, bounds)
     folium.LayerControl(collapsed=False).add_to(page)
+    figure, box = page.get_root(), f'<div style="{BOX}">{escape(caption)}</div>'
+    figure.title = escape(caption)
+    figure.html.add_child(folium.Element(box if caption else ""))
     with whole(target) as part:
-        part.write_text(_self_contained(page.get_root().render()), encoding="utf-8")
+        part.write_text(_self_contained(figure.render()), encoding="utf-8")
     return Path(target)
 
 

@@ -1,5 +1,7 @@
 """Colors to classes and back."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,6 +86,28 @@ def test_a_map_has_colors_that_readers_know(scheme):
     if "Water" in scheme.names:
         red, green, blue = mapped.colors[scheme.names.index("Water")]
         assert blue > green > red
+
+
+#: What the eye without red or green cones makes of linear RGB (Machado et al. 2009).
+COLOR_BLIND = {
+    "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+}
+TO_XYZ = np.array([[0.412, 0.358, 0.180], [0.213, 0.715, 0.072], [0.019, 0.119, 0.950]])
+
+
+def lab(color, eye):
+    """Return CIE L*a*b* of an sRGB color as an eye sees it."""
+    linear = (np.array(color) / 255) ** 2.2
+    x, y, z = np.cbrt(TO_XYZ @ np.clip(eye @ linear, 0, 1) / TO_XYZ.sum(axis=1))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eye", [np.eye(3), *map(np.array, COLOR_BLIND.values())])
+def test_the_classes_of_a_map_are_told_apart_by_every_eye(eye):
+    colors = DUBAI.for_maps().colors[:5]
+    for one, other in combinations(colors, 2):
+        assert np.linalg.norm(lab(one, eye) - lab(other, eye)) > 20  # 2 is just seen
 
 
 def test_a_class_that_maps_do_not_know_keeps_its_color():

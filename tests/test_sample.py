@@ -167,6 +167,9 @@ def test_one_palette_mask_and_one_flawed_mask(folder):
     masks = sorted((folder / dataset.FOLDER).glob("Tile */masks/*.png"))
     assert len(masks) == 54
     modes = [Image.open(path).mode for path in masks]
+    numbered = Image.open(masks[modes.index("P")])
+    indices = DUBAI.decode(np.asarray(numbered.convert("RGB")))
+    assert (np.asarray(numbered) != indices).all()  # whoever takes them for classes is wrong
     assert sorted(set(modes)) == ["P", "RGB"] and modes.count("P") == 1
     known = {tuple(color) for color in DUBAI.colors}
     unknown = {}
@@ -191,6 +194,7 @@ def test_tiles_are_georeferenced(folder):
 def test_scene_shows_every_class_and_overlaps_no_tile(folder):
     with rasterio.open(folder / "scene" / "scene.tif") as scene:
         assert scene.shape == (2048, 2048) and scene.count == 3
+        assert scene.tags()["TIFFTAG_DATETIME"] == cityscape.CITY.taken
         assert scene.crs == rasterio.crs.CRS.from_string(cityscape.CRS) and scene.res == (
             0.5,
             0.5,

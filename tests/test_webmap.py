@@ -24,6 +24,14 @@ def test_everything_is_in_the_page(mapped, tmp_path):
     for name in ('"image"', '"truth"', ' Building: 0.1 ha"', ' Water: 0.1 ha"'):
         assert name in text
     assert text.count("data:image/png;base64") == 8  # image, truth, six classes
+    assert "position:fixed" not in text  # no caption, no box
+
+
+def test_a_caption_says_what_the_page_is(mapped, tmp_path):
+    page = webmap.save(mapped[1], tmp_path / "map.html", caption="Land <cover>, 2021")
+    text = page.read_text("utf-8")
+    assert "<title>Land &lt;cover&gt;, 2021</title>" in text
+    assert ">Land &lt;cover&gt;, 2021</div>" in text
 
 
 def test_a_map_without_a_place_or_classes_is_refused(tmp_path):

@@ -58,7 +58,7 @@ def test_the_classes_are_drawn_in_their_colors_and_order(page):
     picture = np.asarray(Image.open(io.BytesIO(page.get_screenshot_as_png())).convert("RGB"), float)
     places = []
     for name in NAMES:
-        color = np.array(DUBAI.colors[DUBAI.names.index(name)])
+        color = np.array(DUBAI.for_maps().colors[DUBAI.names.index(name)])
         drawn = OPACITY * color + (1 - OPACITY) * BACKGROUND
         columns = np.nonzero(abs(picture - drawn).max(axis=-1) < 3)[1]
         assert len(columns) > 10_000
