@@ -143,7 +143,7 @@ MAP_COLORS = {
     "Building": (178, 72, 62), "Road": (70, 70, 76), "Car": (30, 30, 30), "Water": (74, 132, 190),
     "Land": (240, 231, 212), "Barren": (222, 206, 178), "Agriculture": (232, 196, 104),
     "Rangeland": (214, 220, 160), "Vegetation": (156, 196, 120), "Low vegetation": (170, 205, 130),
-    "Forest": (72, 124, 80), "Tree": (72, 124, 80), "Urban": (196, 110, 100),
+    "Forest": (72, 124, 80), "Tree": (98, 148, 92), "Urban": (196, 110, 100),
 }  # fmt: skip
 #: MBRSC / Humans in the Loop, Dubai: the palette that the masks use (their classes.json differs).
 DUBAI = ClassScheme(

@@ -110,6 +110,10 @@ def test_the_classes_of_a_map_are_told_apart_by_every_eye(eye):
         assert np.linalg.norm(lab(one, eye) - lab(other, eye)) > 20  # 2 is just seen
 
 
+def test_any_classes_that_maps_know_can_stand_on_one_map():
+    assert len(set(MAP_COLORS.values())) == len(MAP_COLORS)
+
+
 def test_a_class_that_maps_do_not_know_keeps_its_color():
     scheme = ClassScheme("mine", ("Water", "Kelp"), ((9, 9, 9), (1, 2, 3)))
     assert scheme.for_maps().colors == (MAP_COLORS["Water"], (1, 2, 3))
