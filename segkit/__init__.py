@@ -7,8 +7,9 @@ with the rooms that need it.
 import os
 from importlib import import_module
 
-# TensorFlow's start-up lines are no news to a learner; whoever wants them sets this variable.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# For TensorFlow, unless you say otherwise: no start-up lines; oneDNN, half as fast again where it
+# is not the default, on CPUs of before AVX-512 VNNI.
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"} | os.environ
 
 __version__ = "0.1.0"
 
