@@ -20,7 +20,8 @@ import pandas as pd
 
 from benchmarks import score, train
 from benchmarks.options import FRACTIONS, RESULTS, rule
-from segkit import __version__, metrics, store, training
+from classroom import measures
+from segkit import __version__, store, training
 from segkit.classes import ClassScheme
 
 NEAR = 3  # pixels
@@ -55,7 +56,7 @@ def table(answers, usual: np.ndarray, scheme: ClassScheme) -> pd.DataFrame:
     counts = np.zeros((len(scheme), 4), np.int64)
     for mask, probabilities, counted in answers:
         wrong = suspects(mask, probabilities, usual)
-        near = metrics.distance_to_border(mask, scheme.ignore_index) < NEAR
+        near = measures.distance_to_border(mask, scheme.ignore_index) < NEAR
         for klass in range(len(scheme)):
             there = counted & (mask == klass)
             counts[klass] += [

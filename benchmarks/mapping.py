@@ -25,7 +25,7 @@ import rasterio
 from rasterio.windows import Window
 
 from benchmarks import blending
-from classroom import course
+from classroom import course, measures
 from segkit import metrics, scenes, training
 
 RESULTS = Path(__file__).parent / "results"
@@ -102,8 +102,8 @@ def way(name: str, path: Path) -> dict:
     return {
         "way": name,
         **found,
-        "seam ratio": round(scenes.seam_ratio(indices, WINDOW, overlap), 3),
-        "seam ratio of the truth": round(scenes.seam_ratio(truth, WINDOW, overlap), 3),
+        "seam ratio": round(measures.seam_ratio(indices, WINDOW, overlap), 3),
+        "seam ratio of the truth": round(measures.seam_ratio(truth, WINDOW, overlap), 3),
         **{key: round(value, 4) for key, value in metrics.summary(counts, model.scheme).items()},
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from classroom import measures
 from segkit import evaluation, metrics, patches, store
 
 CONVENTION = "data-set level, real classes, unlabeled ignored"
@@ -36,9 +37,9 @@ def all_scores(model: keras.Model, patches_h5: Path, split: str) -> dict[str, fl
             units.append(groups[i])
             matrices.append(metrics.confusion(mask[new], answer[new], classes))
             whole.append(metrics.confusion(mask, answer, classes))
-            borders = borders + metrics.boundary_counts(mask, answer, classes, ignored)
-            sure = sure + metrics.reliability(mask[new], found[new], ignored)
-    total, others = sum(matrices), metrics.conventions(np.stack(whole), scheme)
+            borders = borders + measures.boundary_counts(mask, answer, classes, ignored)
+            sure = sure + measures.reliability(mask[new], found[new], ignored)
+    total, others = sum(matrices), measures.conventions(np.stack(whole), scheme)
     by_subset = dict(zip(*evaluation.gathered(subsets, matrices), strict=True))
     six = metrics.summary(total)
     return {
@@ -48,8 +49,8 @@ def all_scores(model: keras.Model, patches_h5: Path, split: str) -> dict[str, fl
         "miou, six classes": six["miou"],
         "accuracy, six classes": six["accuracy"],
         **{f"miou, {name}": others[name] for name in list(others)[1:]},
-        "boundary f1 (3 px)": float(metrics.boundary_f1(borders, scheme).mean()),
-        "calibration error": metrics.calibration_error(sure),
+        "boundary f1 (3 px)": float(measures.boundary_f1(borders, scheme).mean()),
+        "calibration error": measures.calibration_error(sure),
         **_by_class(total, scheme),
     }
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from benchmarks import options
 from benchmarks.options import RESULTS, recipe
 from benchmarks.score import INTERVAL
+from classroom import measures
 from segkit import plots
 
 TRIALS = RESULTS / "trials" / "scoreboard.csv"
@@ -462,7 +463,7 @@ def figure(found: pd.DataFrame) -> Figure:
     labels = found["model"] + ", " + minutes + ", seed " + found["seed"].astype(str)
     shown = found.set_index(labels)[["miou", *INTERVAL, "held_out"]]
     shown.columns = ["score", "low", "high", "group"]
-    return plots.intervals(shown, "mean IoU over five classes, 95 % interval over groups")
+    return measures.plot_intervals(shown, "mean IoU over five classes, 95 % interval over groups")
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 import rasterio
 
 import cityscape
+from classroom import measures
 from segkit import metrics
 from segkit.classes import DUBAI
 from segkit.files import shown, whole, work_root
@@ -87,12 +88,12 @@ def scores(truth: np.ndarray, mapped: np.ndarray) -> dict[str, float]:
     counts = metrics.confusion(truth, mapped, len(DUBAI))
     labeled = np.delete(counts, DUBAI.ignore_index, axis=0)
     true, claimed = np.append(labeled.sum(axis=1), 0), labeled.sum(axis=0)
-    borders = metrics.boundary_counts(truth, mapped, len(DUBAI), DUBAI.ignore_index, TOLERANCE)
+    borders = measures.boundary_counts(truth, mapped, len(DUBAI), DUBAI.ignore_index, TOLERANCE)
     summary = metrics.summary(counts, DUBAI)
     return {
         "miou": summary["miou"],
         "accuracy": summary["accuracy"],
-        "boundary f1": float(metrics.boundary_f1(borders, DUBAI).mean()),
+        "boundary f1": float(measures.boundary_f1(borders, DUBAI).mean()),
         "area error": float(np.abs(claimed - true).sum() / (2 * true.sum())),
         **metrics.scores(counts, DUBAI)["iou"].dropna().add_prefix("iou ").to_dict(),
     }

@@ -9,14 +9,11 @@ several images are added, and divided at the end.
 import keras
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from segkit.classes import ClassScheme
 
 #: Pixels counted at once: what a processor's cache holds.
 CHUNK = 2**19
-#: What segmentation-models adds above and below its fraction of pixels.
-SMOOTH = 1e-5
 
 
 def confusion(
@@ -75,8 +72,8 @@ def scores(confusion: np.ndarray, scheme: ClassScheme | None = None) -> pd.DataF
     table["precision"] = hit / np.maximum(claimed, 1)
     table["recall"] = hit / np.maximum(truth, 1)
     table["f1"] = dice
-    table[_absent(truth + claimed, scheme)] = np.nan
-    return table.assign(pixels=truth).set_axis(_names(len(table), scheme))
+    table[absent(truth + claimed, scheme)] = np.nan
+    return table.assign(pixels=truth).set_axis(named(len(table), scheme))
 
 
 def summary(confusion: np.ndarray, scheme: ClassScheme | None = None) -> dict[str, float]:
@@ -87,35 +84,6 @@ def summary(confusion: np.ndarray, scheme: ClassScheme | None = None) -> dict[st
         "miou": float(table["iou"].mean()),
         "mean_f1": float(table["f1"].mean()),
         "accuracy": float(np.trace(confusion) / total) if total else float("nan"),
-    }
-
-
-def conventions(
-    confusions: np.ndarray, scheme: ClassScheme | None = None, batch_size: int = 16
-) -> dict[str, float]:
-    """Return what other courses and libraries call the IoU of the same predictions.
-
-    Args:
-        confusions: (N, C, C), one matrix per image, in the order of evaluation.
-        scheme: its ignored class counts nowhere.
-        batch_size: images per batch of the batch mean.
-
-    Returns:
-        "data set": `summary`, the convention of this course. "image mean": the mean over images of
-        each one's mean over the classes in it. "image mean, absent as 1": a class in neither truth
-        nor prediction of an image counts as found. "batch mean": as `IOUScore` of
-        segmentation-models, which smooths, so that there, too, an absent class counts as 1.
-        "micro": all classes' hits over all classes' unions.
-    """
-    batches = np.add.reduceat(confusions, range(0, len(confusions), batch_size))
-    hit, union = _overlaps(batches, scheme)
-    images = _iou(confusions, scheme)
-    return {
-        "data set": summary(confusions.sum(axis=0), scheme)["miou"],
-        "image mean": float(np.nanmean(_mean(images))),
-        "image mean, absent as 1": float(np.nan_to_num(images, nan=1.0).mean()),
-        "batch mean": float(((hit + SMOOTH) / (union + SMOOTH)).mean()),
-        "micro": float(hit.sum() / union.sum()),
     }
 
 
@@ -147,112 +115,23 @@ def bootstrap(
 
     def drawn(matrices: np.ndarray) -> np.ndarray:
         sums = times @ matrices.reshape(n, -1)
-        return _mean(_iou(sums.reshape(draws, classes, classes), scheme))
+        return mean(iou(sums.reshape(draws, classes, classes), scheme))
 
     found = drawn(confusions) - (0 if minus is None else drawn(minus))
     low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def boundary_counts(
-    y_true: np.ndarray, y_pred: np.ndarray, classes: int, ignore_index=None, tolerance: float = 3
-) -> np.ndarray:
-    """Count border pixels and those that have a counterpart nearby; counts of images add up.
-
-    A border pixel touches a pixel of another class on one of its four sides. The picture's edge and
-    ignored pixels make no border.
-
-    Args:
-        y_true, y_pred: integer class indices (H, W).
-        classes: number of classes.
-        ignore_index: pixels whose truth is this class are left out.
-        tolerance: how far, in pixels, a counterpart of the same class may lie.
-
-    Returns:
-        int64 (classes, 4): true border pixels, those found; claimed border pixels, those confirmed.
-    """
-    ignored = y_true == ignore_index  # None is no pixel's class
-    counts = np.zeros((classes, 4), np.int64)
-    for klass in range(classes):
-        true, claimed = (_border(labels == klass, ignored) for labels in (y_true, y_pred))
-        found, confirmed = true & _near(claimed, tolerance), claimed & _near(true, tolerance)
-        counts[klass] = [x.sum() for x in (true, found, claimed, confirmed)]
-    return counts
-
-
-def boundary_f1(counts: np.ndarray, scheme: ClassScheme | None = None) -> pd.Series:
-    """Read the boundary F-score of each class (Csurka et al. 2013) from `boundary_counts`, 0–1.
-
-    NaN: the ignored class, and a class with a border in neither truth nor prediction.
-    """
-    true, found, claimed, confirmed = np.asarray(counts, np.float64).T
-    recall, precision = found / np.maximum(true, 1), confirmed / np.maximum(claimed, 1)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    f1[_absent(true + claimed, scheme)] = np.nan
-    return pd.Series(f1, _names(len(f1), scheme), name="f1")
-
-
-def reliability(
-    y_true: np.ndarray, probabilities: np.ndarray, ignore_index: int | None = None, bins: int = 15
-) -> pd.DataFrame:
-    """Count, by how sure the model was, how often it was right; tables of images add up.
-
-    Args:
-        y_true: class indices (…).
-        probabilities: (…, C); the highest one is the confidence.
-        ignore_index: pixels whose truth is this class are left out.
-        bins: equal steps of confidence from 0 to 1.
-
-    Returns:
-        One row per bin, from the least confident; columns pixels, right (pixels), and confidence
-        (its sum over the pixels).
-    """
-    counted = y_true != ignore_index
-    confidence = probabilities.max(axis=-1)[counted].astype(np.float64)
-    right = (probabilities.argmax(axis=-1) == y_true)[counted]
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    weights = {"pixels": None, "right": right, "confidence": confidence}
-    return pd.DataFrame({k: np.bincount(place, w, minlength=bins) for k, w in weights.items()})
-
-
-def calibration_error(table: pd.DataFrame) -> float:
-    """Return the expected calibration error of `reliability` (Guo et al. 2017, arXiv:1706.04599).
-
-    The mean gap between confidence and share of right answers, over the bins, each weighed by its
-    pixels; 0 is best.
-    """
-    gap = (table["right"] - table["confidence"]).abs().sum()
-    return float(gap / max(table["pixels"].sum(), 1))
-
-
-def distance_to_border(mask: np.ndarray, ignore_index: int | None = None) -> np.ndarray:
-    """Return how far each pixel lies from the nearest border between two classes.
-
-    Args:
-        mask: integer class indices (H, W).
-        ignore_index: this class makes no border.
-
-    Returns:
-        float32 (H, W) in pixels: 0 on both sides of a border; infinite where there is none.
-    """
-    ignored = mask == ignore_index
-    borders = (_border(mask == klass, ignored) for klass in np.unique(mask))
-    border = np.logical_or.reduce(list(borders))
-    if not border.any():
-        return np.full(mask.shape, np.inf, np.float32)
-    return ndimage.distance_transform_edt(~border).astype(np.float32)
-
-
-def _names(classes: int, scheme: ClassScheme | None) -> pd.Index:
+def named(classes: int, scheme: ClassScheme | None) -> pd.Index:
     return pd.Index(scheme.names if scheme else range(classes), name="class")
 
 
-def _absent(pixels: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
+def absent(pixels: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
     """Return which classes have no score: nowhere a pixel, or ignored."""
     return (pixels == 0) | (np.arange(len(pixels)) == (scheme.ignore_index if scheme else None))
 
 
-def _overlaps(confusion: np.ndarray, scheme: ClassScheme | None) -> tuple[np.ndarray, np.ndarray]:
+def overlaps(confusion: np.ndarray, scheme: ClassScheme | None) -> tuple[np.ndarray, np.ndarray]:
     """Return hits and unions (…, K) of matrices (…, C, C), for the K classes that count."""
     confusion = _counted(confusion, scheme)
     ignored = scheme.ignore_index if scheme else None
@@ -262,27 +141,15 @@ def _overlaps(confusion: np.ndarray, scheme: ClassScheme | None) -> tuple[np.nda
     return hit[..., kept], union[..., kept]
 
 
-def _iou(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
+def iou(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
     """Return the IoU of the classes that count (…, K); NaN: in neither truth nor prediction."""
-    hit, union = _overlaps(confusion, scheme)
+    hit, union = overlaps(confusion, scheme)
     return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
 
 
-def _mean(iou: np.ndarray) -> np.ndarray:
+def mean(iou: np.ndarray) -> np.ndarray:
     """Return the mean over the classes that are there, NaN where none is."""
     return np.ma.masked_invalid(iou).mean(axis=-1).filled(np.nan)
-
-
-def _border(inside: np.ndarray, ignored: np.ndarray) -> np.ndarray:
-    """Return the pixels of an area that touch another one."""
-    return inside & ~ignored & ~ndimage.binary_erosion(inside | ignored, border_value=1)
-
-
-def _near(border: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return which pixels lie within so many pixels of a border."""
-    if not border.any():
-        return border
-    return ndimage.distance_transform_edt(~border) <= tolerance
 
 
 def _counted(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:

@@ -197,9 +197,7 @@ def read(patches_h5: str | Path, positions: int | Sequence[int]) -> tuple[np.nda
         return file["images"][found][place], file["masks"][found][place]
 
 
-def split(
-    patches_h5: str | Path, by: str = "image", fractions=(0.7, 0.15, 0.15), seed: int = 0
-) -> pd.DataFrame:
+def split(patches_h5: str | Path, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -> pd.DataFrame:
     """Share the patches out over train, validation and test, and write it into the file.
 
     Args:

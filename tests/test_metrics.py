@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
+from classroom import measures
 from segkit import metrics, models
 from segkit.classes import DUBAI, ClassScheme
 
@@ -118,20 +119,20 @@ def pictures(n=40, classes=4, seed=0):
 @pytest.mark.parametrize("batch_size", [1, 7, 16])
 def test_the_batch_mean_is_that_of_segmentation_models(batch_size):
     truth, answer, matrices = pictures()
-    score = models.segmentation_models().metrics.IOUScore(smooth=metrics.SMOOTH)
+    score = models.segmentation_models().metrics.IOUScore(smooth=measures.SMOOTH)
     one_hot = np.eye(4, dtype=np.float32)
     theirs = [
         float(score(one_hot[truth[i : i + batch_size]], one_hot[answer[i : i + batch_size]]))
         for i in range(0, len(truth), batch_size)
     ]
-    ours = metrics.conventions(matrices, batch_size=batch_size)["batch mean"]
+    ours = measures.conventions(matrices, batch_size=batch_size)["batch mean"]
     assert ours == pytest.approx(np.mean(theirs), abs=1e-6)
 
 
 def test_five_ious_of_two_pictures_by_hand():
     """Two pictures of four pixels; class 2 is only in the first, class 1 only in the second."""
     matrices = np.array([[[1, 0, 1], [0, 0, 0], [0, 0, 2]], [[2, 1, 0], [0, 1, 0], [0, 0, 0]]])
-    found = metrics.conventions(matrices, batch_size=1)
+    found = measures.conventions(matrices, batch_size=1)
     first, second = (1 / 2, 2 / 3), (2 / 3, 1 / 2)  # classes 0 and 2; classes 0 and 1
     assert found["data set"] == pytest.approx((3 / 5 + 1 / 2 + 2 / 3) / 3)
     assert found["image mean"] == pytest.approx((sum(first) / 2 + sum(second) / 2) / 2)
@@ -144,7 +145,7 @@ def test_five_ious_of_two_pictures_by_hand():
 def test_the_data_set_convention_is_the_summary():
     _, _, matrices = pictures(classes=3)
     for scheme in (None, THREE):
-        found = metrics.conventions(matrices, scheme)["data set"]
+        found = measures.conventions(matrices, scheme)["data set"]
         assert found == pytest.approx(metrics.summary(matrices.sum(axis=0), scheme)["miou"])
 
 
@@ -152,7 +153,7 @@ def test_ignored_pixels_change_no_convention():
     truth, answer, matrices = pictures(classes=3)
     other = np.where(truth == 2, 0, answer)
     changed = [metrics.confusion(t, a, 3) for t, a in zip(truth, other, strict=True)]
-    assert metrics.conventions(matrices, THREE) == metrics.conventions(np.stack(changed), THREE)
+    assert measures.conventions(matrices, THREE) == measures.conventions(np.stack(changed), THREE)
 
 
 def test_the_bootstrap_draws_whole_tiles():
@@ -204,37 +205,37 @@ def test_the_interval_covers_what_it_says(scheme):
 def test_a_border_by_hand():
     """Left half 0, right half 1; the answer puts the border one or three columns further right."""
     truth, near, far = (np.tile(np.arange(12) >= edge, (6, 1)).astype(int) for edge in (5, 6, 8))
-    counts = metrics.boundary_counts(truth, near, 2, tolerance=1)
+    counts = measures.boundary_counts(truth, near, 2, tolerance=1)
     assert counts.tolist() == [[6, 6, 6, 6], [6, 6, 6, 6]]
-    assert metrics.boundary_f1(counts).tolist() == [1, 1]
-    missed = metrics.boundary_counts(truth, far, 2, tolerance=2)
-    assert missed[:, 1].tolist() == [0, 0] and metrics.boundary_f1(missed).tolist() == [0, 0]
-    assert metrics.boundary_f1(metrics.boundary_counts(truth, far, 2)).tolist() == [1, 1]
+    assert measures.boundary_f1(counts).tolist() == [1, 1]
+    missed = measures.boundary_counts(truth, far, 2, tolerance=2)
+    assert missed[:, 1].tolist() == [0, 0] and measures.boundary_f1(missed).tolist() == [0, 0]
+    assert measures.boundary_f1(measures.boundary_counts(truth, far, 2)).tolist() == [1, 1]
     ignored = truth.copy()
     ignored[:, 4:6] = 2
-    assert not metrics.boundary_counts(ignored, near, 3, ignore_index=2)[:, 0].any()
+    assert not measures.boundary_counts(ignored, near, 3, ignore_index=2)[:, 0].any()
     nothing = np.zeros((4, 4), int)
-    assert metrics.boundary_f1(metrics.boundary_counts(nothing, nothing, 2)).isna().all()
+    assert measures.boundary_f1(measures.boundary_counts(nothing, nothing, 2)).isna().all()
 
 
 def test_the_distance_to_a_border_by_hand():
     mask = np.tile(np.arange(7) >= 3, (2, 1)).astype(int)
-    assert metrics.distance_to_border(mask)[0].tolist() == [2, 1, 0, 0, 1, 2, 3]
-    assert np.isinf(metrics.distance_to_border(mask, ignore_index=1)).all()
-    assert np.isinf(metrics.distance_to_border(np.zeros((2, 2), int))).all()
+    assert measures.distance_to_border(mask)[0].tolist() == [2, 1, 0, 0, 1, 2, 3]
+    assert np.isinf(measures.distance_to_border(mask, ignore_index=1)).all()
+    assert np.isinf(measures.distance_to_border(np.zeros((2, 2), int))).all()
 
 
 def test_calibration_by_hand():
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
     truth = np.array([0, 1, 1, 1])
-    table = metrics.reliability(truth, probabilities, bins=10)
+    table = measures.reliability(truth, probabilities, bins=10)
     assert table["pixels"].tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 1, 2]
     gap = abs(1 - 0.6) + abs(1 - 0.8) + abs(1 - 1.8)
-    assert metrics.calibration_error(table) == pytest.approx(gap / 4)
+    assert measures.calibration_error(table) == pytest.approx(gap / 4)
     halves = [
-        metrics.reliability(truth[s], probabilities[s], bins=10) for s in (np.s_[:2], np.s_[2:])
+        measures.reliability(truth[s], probabilities[s], bins=10) for s in (np.s_[:2], np.s_[2:])
     ]
     assert (halves[0] + halves[1]).equals(table)
-    assert metrics.reliability(truth, probabilities, ignore_index=0)["pixels"].sum() == 3
-    certain = metrics.reliability(np.array([0]), np.array([[1.0, 0.0]]))
-    assert metrics.calibration_error(certain) == 0 and certain["pixels"].iloc[-1] == 1
+    assert measures.reliability(truth, probabilities, ignore_index=0)["pixels"].sum() == 3
+    certain = measures.reliability(np.array([0]), np.array([[1.0, 0.0]]))
+    assert measures.calibration_error(certain) == 0 and certain["pixels"].iloc[-1] == 1

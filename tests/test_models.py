@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 
+from classroom import measures
 from segkit import losses, metrics, models, weights
 from segkit.classes import DUBAI
 from segkit.models import lite as lite_network
@@ -564,7 +565,7 @@ def test_flops_counted_by_hand():
     x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
     model = keras.Model(inputs, keras.layers.Conv2DTranspose(5, 2, strides=2)(x))
     by_hand = 2 * (9 * 3 * 4) * 16 + 2 * (9 * 4) * 16 + 2 * (4 * 4 * 5) * 16
-    assert models.flops(model, 8, 8) == by_hand
+    assert measures.flops(model, 8, 8) == by_hand
 
 
 @pytest.mark.parametrize("kind", PRETRAINED)
@@ -618,7 +619,7 @@ def test_a_strided_unet_answers_for_every_pixel():
     model = models.unet(5, 8, stride=2)
     assert model(np.zeros((1, 64, 96, 3), np.float32)).shape == (1, 64, 96, 5)
     assert shapes(from_options(model)) == shapes(model)
-    assert models.flops(model, 64, 64) < models.flops(models.unet(5, 8), 64, 64) / 3
+    assert measures.flops(model, 64, 64) < measures.flops(models.unet(5, 8), 64, 64) / 3
     for wrong in ({"stride": 3}, {"stride": 4}, {"stride": 2, "depth": 5}):
         with pytest.raises(ValueError, match="stride"):
             models.unet(5, 8, **wrong)

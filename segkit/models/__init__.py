@@ -14,6 +14,6 @@ from segkit.models.encoders import (
     freeze, inflate, load_encoder, segmentation_models, silence, unfreeze,
 )  # fmt: skip
 from segkit.models.unet import (
-    BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, flops, predict, probabilities, unet,
+    BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, predict, probabilities, unet,
     up_block,
 )  # fmt: skip

@@ -5,7 +5,6 @@ Taught in notebook 03.
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,9 +60,7 @@ def up_block(x, skip, filters: int):
 
 
 @remembered
-def unet(
-    classes: int, width: int = 64, depth: int = 4, channels: int = 3, stride: int = 1
-) -> keras.Model:
+def unet(classes: int, width=64, depth=4, channels=3, stride=1) -> keras.Model:
     """Build a U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597), with batch normalization.
 
     Args:
@@ -148,23 +145,3 @@ def _answer(model, images: np.ndarray, turns: int, flip: int) -> np.ndarray:
     found = np.asarray(model.predict_on_batch(seen), np.float32)
     programs[size] = model.predict_function
     return np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
-
-
-def flops(model: keras.Model, height: int, width: int) -> int:
-    """Count the floating-point operations of all convolutions for one image of this size.
-
-    A multiplication and an addition count as two; normalization and activations are left out.
-    """
-    total = 0
-    for network in [model, *(x for x in model.layers if isinstance(x, keras.Model))]:
-        convolutions = [x for x in network.layers if hasattr(x, "kernel")]
-        if not convolutions:
-            continue
-        probe = keras.Model(network.inputs, [x.output for x in convolutions])
-        shapes = probe.compute_output_shape((1, height, width, network.input_shape[-1]))
-        for layer, (_, rows, columns, _) in zip(convolutions, shapes, strict=True):
-            places = rows * columns
-            if isinstance(layer, layers.Conv2DTranspose):
-                places //= math.prod(layer.strides)  # its kernel stands on the places of its input
-            total += 2 * math.prod(layer.kernel.shape) * places
-    return total
