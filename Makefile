@@ -13,7 +13,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab lint test speed colab outputs times exercises house scoreboard publish archive pin clean \
+.PHONY: course lab lint test speed colab outputs times exercises house sources scoreboard publish archive pin clean \
  help moved
 help:
 	@sed -n 's/^## //p' Makefile
@@ -74,6 +74,10 @@ times: .venv/ready
 ## make exercises   copy the exercises from notebooks/solutions into the notebooks
 exercises: .venv/ready
 	@$(BIN)/python -m classroom --exercises
+
+## make sources  the tables of data/README.md, from what the library knows of each data set
+sources: .venv/ready
+	@$(BIN)/python -m classroom.sources
 
 ## make house    the table of rooms and their imports, for CONTRIBUTING.md
 house: .venv/ready

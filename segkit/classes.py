@@ -108,6 +108,19 @@ class ClassScheme:
             raise ValueError(f"{a.shape[-1]} channels, but {self.name!r} has {len(self)} classes")
         return np.argmax(a, axis=-1).astype(np.uint8)
 
+    def ignoring(self, name: str | None, color: tuple[int, int, int] = (0, 0, 0)) -> "ClassScheme":
+        """Return the scheme with another ignored class, or with none (None).
+
+        Args:
+            name: of a class; one that the scheme does not have yet is added as its last.
+            color: of a class that is added.
+        """
+        names, colors = list(self.names), list(self.colors)
+        if name is not None and name not in names:
+            names, colors = [*names, name], [*colors, color]
+        index = None if name is None else names.index(name)
+        return replace(self, names=names, colors=colors, ignore_index=index)
+
     def for_maps(self) -> "ClassScheme":
         """Return the scheme in colors that maps use (`MAP_COLORS`); masks keep theirs."""
         pairs = zip(self.names, self.colors, strict=True)

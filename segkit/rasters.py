@@ -28,6 +28,8 @@ NODATA = 255
 BLOCK = 256
 #: The longer side of a picture that is read from a raster, in pixels.
 LONGEST_SIDE = 1500
+#: GDAL's own cache, in MB; without a bound it grows with the scene.
+CACHE_MB = 64
 #: The ellipsoid that lengths and areas are measured on.
 EARTH = Geod(ellps="WGS84")
 
@@ -46,6 +48,11 @@ def band_names(raster) -> tuple[str, ...]:
     stated = [text.strip().lower() if text else None for text in raster.descriptions]
     pairs = enumerate(zip(stated, known, strict=True), 1)
     return tuple(s or k or f"band {i}" for i, (s, k) in pairs)
+
+
+def facts(raster) -> dict:
+    """Return what a card says of an opened raster: bands, dtype, gsd."""
+    return {"bands": band_names(raster), "dtype": raster.dtypes[0], "gsd": pixel_size(raster)}
 
 
 def pixel_size(raster) -> float | None:

@@ -24,8 +24,6 @@ from segkit.rasters import NODATA, scheme_of  # noqa: F401 (scenes.scheme_of)
 
 #: In a map of confidence or probabilities, the value that stands for 1.
 CERTAIN = 250
-#: GDAL's own cache, in MB; without a bound it grows with the scene.
-RASTER_CACHE_MB = 64
 #: How many times larger or smaller than a model's pixels those of a scene may be, unsaid.
 GSD_FACTOR = 1.5
 
@@ -79,13 +77,14 @@ def predict(
         ValueError: bands, data type or window size do not fit; says what to do.
 
     Warns:
-        UserWarning: the scene's pixels are much larger or smaller than those learned from.
+        UserWarning: the scene's pixels are much larger or smaller than those learned from, or its
+            bands are called by other colors.
     """
     target = Path(target)
     if target.resolve() == Path(source).resolve():
         raise ValueError(f"{target} is the scene itself: name another file for the map")
     names = ["classes"] + ["confidence"] * confidence + ["probabilities"] * probabilities
-    with rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE_MB), rasters.opened(source) as scene:
+    with rasterio.Env(GDAL_CACHEMAX=rasters.CACHE_MB), rasters.opened(source) as scene:
         card = getattr(model, "card", None) or _plain_card(model, bands)
         bands = _checked(scene, card, bands, scaling, window)
         card = replace(card, ranges=[scaling] * len(bands)) if scaling else card
@@ -125,16 +124,18 @@ def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
 
 
 def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
-    """Refuse bands in another order than the card's, by their names; warn of other pixels."""
+    """Refuse bands whose stated names are in another order than the card's; warn of doubts."""
     names, wanted = rasters.band_names(scene), [name.lower() for name in card.bands]
     here = [names[band - 1] for band in bands]
     known = [(a, b) for a, b in zip(here, wanted, strict=True) if not a.startswith("band ")]
     if any(a != b and a in wanted for a, b in known):
         order = ", ".join(str(names.index(n) + 1) if n in names else "…" for n in wanted)
-        raise ValueError(
-            f"{scene.name}: its bands are {here}, but the model takes {wanted}. Choose with "
-            f"bands=({order}), or correct the names in the file."
-        )
+        text = f"{scene.name}: its bands are {here}, but the model takes {wanted}"
+        if any(scene.descriptions):
+            how = f"Choose with bands=({order}), or correct the names in the file."
+            raise ValueError(f"{text}. {how}")
+        # Three bands of anything are called red, green, blue by most programs that write them.
+        warnings.warn(f"{text}: they are read as if they were these, in order", stacklevel=4)
     size, gsd = rasters.pixel_size(scene), card.gsd
     if size and gsd and max(size / gsd, gsd / size) > GSD_FACTOR:
         text = f"pixels of {size:.4g} m, but the model learned from {gsd:.4g} m: resample the scene"
@@ -209,29 +210,3 @@ def _created(path: Path, scene, count: int, model):
         if path.stem == "probabilities":
             raster.descriptions = scheme.names
     return raster
-
-
-def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
-    """Return how much more often neighbors differ across window borders than elsewhere.
-
-    Args:
-        mask: class indices (H, W) that were predicted window by window.
-        window, overlap: how; see `patches.starts`.
-
-    Returns:
-        Share of neighboring pixels of different classes on both sides of a window's border, over
-        that share everywhere else: 1 where nothing shows where the windows lay. NaN without any
-        border or any difference.
-    """
-    differ, compared = np.zeros(2), np.zeros(2)  # elsewhere, across borders
-    for labels in (mask, mask.T):
-        first = np.array(starts(labels.shape[1], window, overlap))
-        borders = np.isin(np.arange(1, labels.shape[1]), [first, first + window]).astype(int)
-        known = (labels[:, 1:] != NODATA) & (labels[:, :-1] != NODATA)
-        changes = (labels[:, 1:] != labels[:, :-1]) & known
-        differ += np.bincount(borders, changes.sum(axis=0), 2)
-        compared += np.bincount(borders, known.sum(axis=0), 2)
-    if not compared.all() or not differ[0]:
-        return float("nan")
-    elsewhere, across = differ / compared
-    return float(across / elsewhere)

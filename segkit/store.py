@@ -14,10 +14,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import rasterio
 
 from segkit.classes import ClassScheme
-from segkit.datasets import Card, Dataset, DatasetError, Tile, georeference
+from segkit.datasets import Card, Dataset, DatasetError, Tile, georeference, size
 from segkit.files import progress, shown, whole
+from segkit.rasters import CACHE_MB
 
 FORMAT = "segkit tiles 2"
 #: Each format, and the call that makes such a file.
@@ -44,15 +46,19 @@ def build(dataset: Dataset, path: str | Path) -> Path:
         DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
     """
     digest, samples, recolored = hashlib.sha256(repr(dataset.scheme).encode()), [], 0
-    with whole(path) as part, h5py.File(part, "w") as file:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), whole(path) as part, h5py.File(part, "w") as file:
         for tile in progress(dataset.tiles, "tiles.h5"):
-            image, mask, changed = dataset.read(tile)
-            digest.update(tile.id.encode() + image.tobytes() + mask.tobytes())
-            if not dataset.card.ranges:
-                pixels = image.reshape(-1, image.shape[2])
-                samples.append(pixels[:: max(1, len(pixels) // SAMPLE)])
-            _write_tile(file, tile, image, mask, changed)
-            recolored += changed
+            stored = _created(file, dataset.card, tile)
+            digest.update(tile.id.encode())
+            for row, image, mask, changed in dataset.strips(tile):
+                digest.update(image.tobytes() + mask.tobytes())
+                if not dataset.card.ranges:
+                    pixels = image.reshape(-1, image.shape[2])
+                    samples.append(pixels[:: max(1, stored["mask"].size // SAMPLE)])
+                stored["image"][row : row + len(image)] = image
+                stored["mask"][row : row + len(mask)] = mask
+                stored.attrs["recolored_pixels"] += changed
+            recolored += int(stored.attrs["recolored_pixels"])
         ranges = _ranges(samples) if samples else dataset.card.ranges
         known = {"fingerprint": digest.hexdigest()[:16], "ranges": ranges}
         card = dataclasses.replace(dataset.card, **known).to_json()
@@ -71,16 +77,19 @@ def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
     return list(zip(low, np.maximum(high, low + 1e-6), strict=True))
 
 
-def _write_tile(file: h5py.File, tile: Tile, image, mask, recolored: int) -> None:
-    group = file.create_group(f"tiles/{tile.id}")
-    chunks = (min(CHUNK, image.shape[0]), min(CHUNK, image.shape[1]))
+def _created(file: h5py.File, card: Card, tile: Tile) -> h5py.Group:
+    """Return the group of a tile: what it comes from, and two arrays to be filled."""
+    group, (height, width) = file.create_group(f"tiles/{tile.id}"), size(tile.image)
+    chunks, shape = (min(CHUNK, height), min(CHUNK, width)), (height, width)
     # Photographs hardly shrink and would be slower to read; masks shrink fifty-fold.
-    group.create_dataset("image", data=image, chunks=(*chunks, image.shape[2]))
-    group.create_dataset("mask", data=mask, chunks=chunks, compression="gzip", compression_opts=1)
+    bands = len(card.bands)
+    group.create_dataset("image", (*shape, bands), card.dtype, chunks=(*chunks, bands))
+    group.create_dataset("mask", shape, "u1", chunks=chunks, compression=1)
     crs, transform = georeference(tile.image)
-    source = f"{tile.image.parent.parent.name}/images/{tile.image.name}"
+    source = "/".join(tile.image.parts[-3:])
     group.attrs.update(group=tile.group, crs=crs or "", transform=transform or (), source=source)
-    group.attrs["recolored_pixels"] = recolored
+    group.attrs["recolored_pixels"] = 0
+    return group
 
 
 @contextmanager

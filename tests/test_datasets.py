@@ -42,7 +42,7 @@ def test_a_palette_mask_reads_like_its_rgb_twin(tmp_path):
 def test_a_missing_data_set_says_how_to_get_it(tmp_path):
     with pytest.raises(datasets.DatasetNotFound, match="kaggle.com.*SEGKIT_DATA"):
         datasets.find("dubai", tmp_path)
-    with pytest.raises(datasets.DatasetNotFound, match="sample, dubai"):
+    with pytest.raises(datasets.DatasetNotFound, match="sample, second_city, dubai"):
         datasets.find("atlantis", tmp_path)
 
 
@@ -121,9 +121,11 @@ def test_a_mask_of_indices_is_read_as_it_is_and_checked(tmp_path):
     assert data.card.gsd == pytest.approx(10, rel=0.01)
     image, found, _ = data.read(data.tiles[0])
     assert image.dtype == np.uint16 and np.array_equal(found, mask[0])
-    for wrong in (mask + 1, mask.astype(np.uint16)):
+    raster(tmp_path / "masks" / "a.tif", mask.astype(np.uint16))
+    assert np.array_equal(data.read(data.tiles[0])[1], mask[0])
+    for wrong in (mask + 1, mask.astype(np.float32)):
         raster(tmp_path / "masks" / "a.tif", wrong)
-        with pytest.raises(datasets.DatasetError, match="a.tif.*uint8, 0 to 1"):
+        with pytest.raises(datasets.DatasetError, match="a.tif: .*data set holds 0, 1"):
             data.read(data.tiles[0])
 
 

@@ -58,12 +58,12 @@ def test_every_module_is_a_room():
 def test_what_a_room_imports_is_seen():
     code = """
 from segkit import __version__, maps, models
-from segkit.datasets import Card, dubai
+from segkit.datasets import Card, layouts
 import segkit.files
 def later():
     from segkit.models.unet import STEP
 """
-    known = ["files", "datasets.dubai", "datasets", "models.unet", "models", "maps", "plots"]
+    known = ["files", "datasets.layouts", "datasets", "models.unet", "models", "maps", "plots"]
     assert house.imports(code, known) == known[:-1]
 
 
@@ -159,7 +159,7 @@ def test_tensorflow_and_the_other_houses_are_named_only_where_they_may_be():
     assert named["tensorflow"] <= {*library, "classroom/course.py"}
     assert not {path for path in named["classroom"] if not path.startswith("classroom/")}
     assert {path for path in named["cityscape"] if path.startswith("segkit/")} == {
-        "segkit/datasets/sample.py"
+        "segkit/datasets/__init__.py"
     }
 
 

@@ -12,6 +12,7 @@ from helpers import ByColor, Constant, dead_process, scene_of, write
 from rasterio.control import GroundControlPoint
 from shapely.geometry import box
 
+from classroom import measures
 from segkit import maps, scenes
 from segkit.classes import DUBAI
 from segkit.datasets import Card
@@ -226,6 +227,14 @@ def test_bands_in_another_order_are_refused_by_their_names(tmp_path):
         mapped(Carded(bands=("red", "green", "blue", "nir")), unknown)
 
 
+def test_colors_that_a_file_only_implies_are_warned_of(tmp_path):
+    array = scene_of((40, 60)).astype(np.uint16) * 10
+    scene = write(tmp_path / "scene.tif", array, photometric="rgb")
+    with pytest.warns(UserWarning, match="red.*takes.*nir.*red.*as if they were these"):
+        found, _ = mapped(Carded(bands=("nir", "red", "green")), scene)
+    assert np.array_equal(found, array[0] // 10)
+
+
 def test_pixels_of_another_type_need_a_range(tmp_path):
     array = scene_of((40, 60))
     scene = write(tmp_path / "scene.tif", array.astype(np.float64) * 10)
@@ -271,14 +280,14 @@ def test_a_scene_placed_by_control_points_is_refused(tmp_path):
 
 def test_the_seam_meter_sees_a_seam_and_no_seam():
     noise = np.random.default_rng(0).integers(0, 3, (512, 512))
-    assert scenes.seam_ratio(noise, 64) == pytest.approx(1, abs=0.03)
+    assert measures.seam_ratio(noise, 64) == pytest.approx(1, abs=0.03)
     smooth = np.zeros((256, 256), int)
     smooth[:, 100:] = 1
     smooth[50:] += 1  # two lines off the grid of windows
-    assert scenes.seam_ratio(smooth, 64) == 0
+    assert measures.seam_ratio(smooth, 64) == 0
     board = np.indices((256, 256)) // 64
     board = (board[0] + board[1]) % 2
-    assert np.isnan(scenes.seam_ratio(board, 64))  # nothing but seams
+    assert np.isnan(measures.seam_ratio(board, 64))  # nothing but seams
     board[5, 5] = 2
-    assert scenes.seam_ratio(board, 64) > 1000
-    assert np.isnan(scenes.seam_ratio(smooth, 256))
+    assert measures.seam_ratio(board, 64) > 1000
+    assert np.isnan(measures.seam_ratio(smooth, 256))

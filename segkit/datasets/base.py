@@ -1,31 +1,20 @@
-"""What a data set is: its card, its tiles, how they are read, how images and masks pair up."""
+"""What a data set is: its card, its tiles, and how they become arrays."""
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from PIL import Image
 
 from segkit import rasters
 from segkit.classes import ClassScheme
+from segkit.datasets import readers
+from segkit.datasets.readers import DatasetError, Rows
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-RASTER_SUFFIXES = (".tif", ".tiff")
-#: What the pixels of an image may be; float64 becomes float32.
-PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
-
-
-class DatasetNotFound(FileNotFoundError):
-    """A data set is not where it should be; the message says how to get it."""
-
-
-class DatasetError(ValueError):
-    """A file of a data set is not what it should be; the message names the file."""
+#: Pixels read at once from a GeoTIFF, in strips of whole chunks of rows.
+STRIP, CHUNK = 2**22, 256
 
 
 @dataclass(frozen=True)
@@ -104,11 +93,15 @@ class Dataset:
         card: name, classes, bands.
         tiles: all tiles, sorted by id.
         recolor: colors outside the scheme that are read, on purpose, as a named class.
+        values: what each class is in masks of numbers; 0, 1, 2 … by default.
+        pure: whether each channel of a color is 0 or 255, and what lies between is cut at 128.
     """
 
     card: Card
     tiles: Sequence[Tile]
     recolor: Mapping[tuple[int, int, int], str] = field(default_factory=dict)
+    values: Sequence[int] = ()
+    pure: bool = False
 
     @property
     def name(self) -> str:
@@ -126,125 +119,83 @@ class Dataset:
         known = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
         return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
 
-    def read(self, tile: Tile) -> tuple[np.ndarray, np.ndarray, int]:
+    def read(self, tile: Tile, rows: Rows = None) -> tuple[np.ndarray, np.ndarray, int]:
         """Read one tile.
+
+        Args:
+            tile: which one.
+            rows: the first row, and the one after the last, where image and mask are GeoTIFFs; all
+                of them by default.
 
         Returns:
             image (H, W, bands) as the card's dtype, mask uint8 (H, W), and the number of pixels
             that were recolored.
 
         Raises:
-            DatasetError: a broken file, a wrong mode, other bands than the card's, or image and
-                mask of different size.
+            DatasetError: a broken file, a wrong mode, other bands than the card's, values of no
+                class, or image and mask of different size.
             UnknownColorError: a color that neither the scheme nor `recolor` knows.
         """
-        image, (mask, recolored) = read_image(tile.image), self._mask(tile.mask)
-        if image.shape[:2] != mask.shape:
-            sizes = f"the mask is {mask.shape}, its image {image.shape[:2]} (rows, columns)"
-            raise DatasetError(
-                f"{tile.mask}: {sizes}. Nothing is resized: put the right one there."
-            )
-        bands, count = len(self.card.bands), image.shape[2]
+        sizes = [readers.size(path) for path in (tile.image, tile.mask)]
+        if sizes[0] != sizes[1]:
+            both = f"the mask is {sizes[1]}, its image {sizes[0]} (rows, columns)"
+            raise DatasetError(f"{tile.mask}: {both}. Nothing is resized: put the right one there.")
+        image, (mask, recolored) = readers.read_image(tile.image, rows), self._mask(tile.mask, rows)
+        bands, count = len(self.card.bands), image.shape[2] if image.ndim == 3 else 1
         if (count, image.dtype) != (bands, self.card.dtype):
-            first = f"the first image of the data set has {bands} of {self.card.dtype}"
+            first = f"the data set has {bands} of {self.card.dtype}"
             raise DatasetError(f"{tile.image}: {count} bands of {image.dtype}, but {first}")
         return image, mask, recolored
 
-    def _mask(self, path: Path) -> tuple[np.ndarray, int]:
-        """Read class indices from colors, or from a GeoTIFF of one band that holds them."""
-        if path.suffix.lower() in RASTER_SUFFIXES:
-            found = read_image(path)
-            if found.shape[2] == 1:
-                if found.dtype != np.uint8 or found.max() >= len(self.scheme):
-                    here = f"values up to {found.max()} of {found.dtype}"
-                    raise DatasetError(f"{path}: {here}, not uint8, 0 to {len(self.scheme) - 1}")
-                return found[..., 0], 0
-        rgb_mask, recolored = read_rgb_mask(path), 0
+    def strips(self, tile: Tile) -> Iterator[tuple]:
+        """Read one tile in strips of rows that fit into memory.
+
+        Yields:
+            The strip's first row, and what `read` returns; all rows at once where the tile is
+            small, or no pair of GeoTIFFs.
+        """
+        height, width = readers.size(tile.image)
+        step = max(CHUNK, STRIP // width // CHUNK * CHUNK)
+        whole = {p.suffix.lower() for p in (tile.image, tile.mask)} - set(readers.RASTERS)
+        for row in range(0, height, height if whole else step):
+            yield row, *self.read(tile, None if whole else (row, min(row + step, height)))
+
+    def _mask(self, path: Path, rows: Rows) -> tuple[np.ndarray, int]:
+        """Read class indices from colors or numbers; how many pixels were recolored."""
+        found, recolored = readers.read_mask(path, rows, palette=not self.values), 0
+        if found.ndim == 2:
+            return self._indices(found, path), 0
+        if found.shape[2] != 3 or found.dtype != np.uint8:
+            many = f"{found.shape[2]} bands of {found.dtype}"
+            raise DatasetError(f"{path}: {many}, neither numbers in one band nor RGB colors")
+        found = found.copy()
+        if self.pure:
+            cut = np.where(found < 128, np.uint8(0), np.uint8(255))
+            found, recolored = cut, int((cut != found).any(axis=-1).sum())
         for color, name in self.recolor.items():
-            where = (rgb_mask == color).all(axis=-1)
-            rgb_mask[where] = self.scheme.colors[self.scheme.names.index(name)]
+            where = (found == color).all(axis=-1)
+            found[where] = self.scheme.colors[self.scheme.names.index(name)]
             recolored += int(where.sum())
-        return self.scheme.decode(rgb_mask, source=path), recolored
+        return self.scheme.decode(found, source=path), recolored
+
+    def _indices(self, found: np.ndarray, path: Path) -> np.ndarray:
+        """Turn a mask of numbers (H, W) into class indices uint8."""
+        values = np.array(self.values or range(len(self.scheme)))
+        if found.dtype.kind == "f" or not np.isin(found, values).all():
+            strange = np.setdiff1d(found, values)[:5].tolist()
+            known = f"a mask of this data set holds {', '.join(map(str, values))}"
+            raise DatasetError(f"{path}: {found.dtype} with {strange}, but {known}")
+        class_of = np.zeros(values.max() + 1, np.uint8)
+        class_of[values] = range(len(values))
+        return class_of[found.astype(np.uint16)]
 
 
-def described(path: Path, **known) -> Card:
-    """Return a card whose bands, dtype and pixel size are those of an image file."""
-    names, dtype, gsd = with_rasterio(
-        path,
-        lambda raster: (rasters.band_names(raster), raster.dtypes[0], rasters.pixel_size(raster)),
-    )
-    return Card(bands=names, dtype="float32" if dtype == "float64" else dtype, gsd=gsd, **known)
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read an image (H, W, C) in its own dtype; PNG and JPEG must be RGB, GeoTIFF has any bands."""
-    if path.suffix.lower() not in RASTER_SUFFIXES:
-        return _with_pillow(path, ("RGB",))
-    image = with_rasterio(path, lambda raster: np.moveaxis(raster.read(), 0, -1))
-    image = image.astype(np.float32) if image.dtype == np.float64 else image
-    if image.dtype.name not in PIXEL_TYPES:
-        raise DatasetError(f"{path}: pixels are {image.dtype}, none of {', '.join(PIXEL_TYPES)}")
-    return image
-
-
-def read_rgb_mask(path: Path) -> np.ndarray:
-    """Read a color mask as uint8 (H, W, 3), alike from an RGB and from a palette file."""
-    if path.suffix.lower() in RASTER_SUFFIXES:
-        return read_image(path)
-    return _with_pillow(path, ("RGB", "P")).copy()
-
-
-def georeference(path: Path) -> tuple[str | None, tuple | None]:
-    """Return the CRS (as "EPSG:…" or WKT) and the six transform numbers of a file, or None."""
-    crs, transform = with_rasterio(path, lambda raster: (raster.crs, raster.transform))
-    return (crs.to_string(), tuple(transform)[:6]) if crs else (None, None)
-
-
-def _with_pillow(path: Path, modes: tuple[str, ...]) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in modes:
-                wanted = f"{' or '.join(modes)}; save it so, masks in the colors of the scheme"
-                raise DatasetError(f"{path}: mode {picture.mode!r}, expected {wanted}")
-            return np.asarray(picture.convert("RGB"))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file") from error
-    except (OSError, SyntaxError) as error:
-        raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
-
-
-def with_rasterio(path: Path, job: Callable):
-    """Open a file with rasterio and do something with it; a broken one is a DatasetError."""
-    try:
-        with rasters.opened(path) as raster:
-            return job(raster)
-    except rasterio.errors.RasterioError as error:
-        raise DatasetError(f"{path}: cannot be read ({error}). Download it again.") from error
-
-
-def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """Pair image and mask files by name; never by their order in a listing."""
-    image_of, mask_of = _by_stem(images), _by_stem(masks)
-    for stem in sorted(image_of.keys() ^ mask_of.keys()):
-        if stem in image_of:
-            raise DatasetError(f"{image_of[stem]}: no mask of that name in {masks}")
-        raise DatasetError(f"{mask_of[stem]}: no image of that name in {images}")
-    return [(image_of[stem], mask_of[stem]) for stem in sorted(image_of, key=natural)]
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DatasetNotFound(f"{folder} is missing")
-    found: dict[str, Path] = {}
-    for path in folder.iterdir():
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-            if path.stem in found:
-                raise DatasetError(f"{path}: {found[path.stem].name} has the same name")
-            found[path.stem] = path
-    return found
-
-
-def natural(path: Path | str) -> list:
-    """Sort "Tile 2" before "Tile 10"."""
-    parts = re.split(r"(\d+)", str(getattr(path, "name", path)))
-    return [int(part) if part.isdigit() else part for part in parts]
+def card_of(path: Path, **known) -> Card:
+    """Return a card whose bands, dtype and pixel size are those of an image file, or as said."""
+    if path.suffix.lower() in readers.CHIPS:
+        image = readers.read_image(path)
+        names = [f"band {i + 1}" for i in range(image.shape[-1])]
+        found = {"bands": names, "dtype": image.dtype.name}
+    else:
+        found = readers.described(path, rasters.facts)
+    return Card(**found | {"dtype": found["dtype"].replace("float64", "float32")} | known)

@@ -1,0 +1,149 @@
+"""From a table of names and patterns to pairs of files; `table.toml` holds the known data sets.
+
+A pattern is the path of an image, or of its mask, without what follows the last dot: "{id}" stands
+for any name, "{id:[0-9]+}" for one that the expression fits, a leading "**/" for any folders.
+"""
+
+import csv
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from segkit import classes
+from segkit.classes import ClassScheme
+from segkit.datasets.base import Dataset, Tile, card_of
+from segkit.datasets.readers import SUFFIXES, DatasetError
+
+FIELD = re.compile(r"\{(\w+)(?::([^}]*))?\}")
+#: A folder of one's own, unless its dataset.toml says otherwise.
+PLAIN = {"layouts": [{"image": "images/{id}", "mask": "masks/{id}"}]}
+#: What pixels near a border are in some of the masks: of no class.
+BOUNDARY = ("Boundary", (0, 0, 0))
+
+
+class DatasetNotFound(FileNotFoundError):
+    """A data set is not where it should be; the message says how to get it."""
+
+
+def table() -> dict[str, dict]:
+    """Return name → what is known of that data set, in the order of `table.toml`."""
+    found = tomllib.loads(Path(__file__).with_name("table.toml").read_text(encoding="utf-8"))
+    return {name: found.get(entry.get("like"), {}) | entry for name, entry in found.items()}
+
+
+def find_in(folders: Iterable[Path], name: str, entry: dict) -> Dataset | None:
+    """Find the pairs of an entry in the first of some folders that holds any; None if none does.
+
+    Raises:
+        DatasetError: an image has no mask or a mask no image, or a file that fits no pattern.
+    """
+    for folder in filter(Path.is_dir, folders):
+        for layout in entry["layouts"]:
+            if pairs := _pairs(folder, layout, entry.get("unlabeled", False)):
+                return _dataset(name, entry | layout, pairs)
+    return None
+
+
+def find_own(folder: Path) -> Dataset:
+    """Find the pairs of a folder that says itself what it holds.
+
+    Args:
+        folder: with `classes.csv`, and `images/` and `masks/` or what `dataset.toml` says, whose
+            keys are those of an entry of `table.toml`.
+    """
+    stated, name = folder / "dataset.toml", folder.resolve().name
+    entry = PLAIN | (tomllib.loads(stated.read_text(encoding="utf-8")) if stated.exists() else {})
+    if "scheme" not in entry:
+        entry["scheme"] = vars(read_scheme(folder / "classes.csv"))
+    if found := find_in([folder], name, entry):
+        return found
+    raise DatasetNotFound(f"{folder} holds no pair of image and mask: {entry['layouts']}")
+
+
+def read_scheme(path: Path) -> ClassScheme:
+    """Read a class scheme from a CSV with the columns name, r, g, b and, optionally, ignore."""
+    if not path.exists():
+        raise DatasetNotFound(f"{path} is missing: a CSV with the columns name, r, g, b, ignore")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, skipinitialspace=True))
+    missing = {"name", "r", "g", "b"} - set(rows[0] if rows else ())
+    if missing:
+        raise DatasetError(f"{path}: no column {', '.join(sorted(missing))}")
+    ignored = [i for i, row in enumerate(rows) if row.get("ignore") in ("1", "yes")]
+    if len(ignored) > 1:
+        raise DatasetError(f"{path}: one class at most can be ignored, not {len(ignored)}")
+    colors = [(int(row["r"]), int(row["g"]), int(row["b"])) for row in rows]
+    names = [row["name"] for row in rows]
+    return ClassScheme(path.parent.resolve().name, names, colors, ignored[0] if ignored else None)
+
+
+def natural(text: str) -> list:
+    """Sort "Tile 2" before "Tile 10"."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+
+
+def _dataset(name: str, entry: dict, pairs: list[tuple[dict, Path, Path]]) -> Dataset:
+    """Make tiles of pairs; the card is that of the first image, but for what the entry says."""
+    scheme = entry["scheme"]
+    scheme = getattr(classes, scheme) if isinstance(scheme, str) else ClassScheme(**scheme)
+    if entry.get("boundary"):
+        scheme = scheme.ignoring(*BOUNDARY)
+    tiles = []
+    for fields, image, mask in pairs:
+        called = entry["id"].format(**fields) if "id" in entry else "_".join(fields.values())
+        tiles.append(Tile(called, entry.get("group", called).format(**fields), image, mask))
+    if len({tile.id for tile in tiles}) < len(tiles):
+        raise DatasetError(f"{name}: two images are called alike; say id = … with more fields")
+    known = {key: entry[key] for key in ("bands", "gsd", "parts") if key in entry}
+    card = card_of(tiles[0].image, dataset=name, scheme=scheme, **known)
+    recolor = {tuple(color): to for color, to in entry.get("recolor", ())}
+    how = {"values": entry.get("values", ()), "pure": entry.get("pure", False)}
+    return Dataset(card, tuple(sorted(tiles, key=lambda one: natural(one.id))), recolor, **how)
+
+
+def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path, Path]]:
+    """Pair images and masks by the fields of their patterns; never by their order in a listing."""
+    images, masks = (_fitting(folder, layout[kind]) for kind in ("image", "mask"))
+    if not images or (unlabeled and not masks):
+        return []
+    for key in sorted(images.keys() ^ masks.keys()):
+        if key not in images:
+            raise DatasetError(f"{masks[key]}: no image {layout['image']} in {folder}")
+        if not unlabeled:
+            raise DatasetError(f"{images[key]}: no mask {layout['mask']} in {folder}")
+    if not unlabeled:
+        _no_others({*images.values(), *masks.values()}, layout)
+    return [(dict(key), images[key], masks[key]) for key in images if key in masks]
+
+
+def _fitting(folder: Path, pattern: str) -> dict[tuple, Path]:
+    """Return fields → file for the files below a folder that fit a pattern."""
+    plain, found = pattern.removeprefix("**/"), {}
+    parts = FIELD.split(plain)  # text, field, its expression, text, …
+    fits = "(?:.*/)?" if plain != pattern else ""
+    for text, name, what in zip(parts[::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
+        fits += re.escape(text) + (f"(?P<{name}>{what or '[^/]+'})" if name else "")
+    wide = re.sub(r"\*+", "*", FIELD.sub("*", plain)) + ".*"
+    for path in sorted(folder.glob("**/" + wide if plain != pattern else wide)):
+        inside = path.relative_to(folder).with_suffix("").as_posix()
+        if not _is_picture(path) or not (match := re.fullmatch(fits, inside)):
+            continue
+        key = tuple(match.groupdict().items())
+        if key in found:
+            raise DatasetError(f"{path} and {found[key]}: two files of one name; keep one")
+        found[key] = path
+    return found
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _no_others(known: set[Path], layout: dict) -> None:
+    """Raise if a picture lies among those of the data set and fits no pattern."""
+    for folder in {path.parent for path in known}:
+        for path in sorted(folder.iterdir()):
+            if _is_picture(path) and path not in known:
+                wanted = f"neither as an image, {layout['image']}, nor as a mask, {layout['mask']}"
+                raise DatasetError(f"{path} is named {wanted}: rename it, or move it away")

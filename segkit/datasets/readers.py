@@ -1,0 +1,126 @@
+"""Images and masks as arrays, from JPEG, PNG, GeoTIFF and HDF5, whole or some rows of them."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.windows import Window
+
+from segkit import rasters
+
+RASTERS, CHIPS = (".tif", ".tiff"), (".h5",)
+SUFFIXES = (".jpg", ".jpeg", ".png", *RASTERS, *CHIPS)
+#: What the pixels of an image may be; float64 becomes float32.
+PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
+#: Rows of a GeoTIFF, from the first to before the last.
+Rows = tuple[int, int] | None
+
+
+class DatasetError(ValueError):
+    """A file of a data set is not what it should be; the message names the file."""
+
+
+def read_image(path: Path, rows: Rows = None) -> np.ndarray:
+    """Read an image (H, W, C) in its own dtype; PNG and JPEG must be RGB, others have any bands.
+
+    Args:
+        path: JPEG, PNG, GeoTIFF, or HDF5 that holds one array (H, W, C).
+        rows: of a GeoTIFF, the rows to read; all of them by default.
+
+    Raises:
+        DatasetError: no such file, a broken one, or pixels of another type.
+    """
+    image = _read(path, rows, ("RGB",))
+    image = image.astype(np.float32) if image.dtype == np.float64 else image
+    if image.dtype.name not in PIXEL_TYPES:
+        raise DatasetError(f"{path}: pixels are {image.dtype}, none of {', '.join(PIXEL_TYPES)}")
+    return image
+
+
+def read_mask(path: Path, rows: Rows = None, palette: bool = True) -> np.ndarray:
+    """Read a mask: class numbers (H, W) where the file has one band, else colors (H, W, 3).
+
+    Args:
+        path, rows: as in `read_image`.
+        palette: read a PNG with a palette as colors; as the numbers that it stores if False.
+    """
+    mask = _read(path, rows, ("RGB", "P", "L", "1"), palette)
+    return mask[..., 0] if mask.ndim == 3 and mask.shape[2] == 1 else mask
+
+
+def read_rgb_mask(path: Path) -> np.ndarray:
+    """Read a color mask as uint8 (H, W, 3), alike from an RGB and from a palette file."""
+    return read_mask(path).copy()
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Return an image's height and width; its pixels are not read."""
+    suffix = path.suffix.lower()
+    if suffix in RASTERS:
+        return described(path, lambda raster: raster.shape)
+    with _chip(path) if suffix in CHIPS else _picture(path) as opened:
+        return opened.shape[:2] if suffix in CHIPS else opened.size[::-1]
+
+
+def described(path: Path, job: Callable):
+    """Open a file with rasterio and do something with it; a broken one is a DatasetError."""
+    try:
+        with rasters.opened(path) as raster:
+            return job(raster)
+    except rasterio.errors.RasterioError as error:
+        raise DatasetError(f"{path}: cannot be read ({error}). Download it again.") from error
+
+
+def georeference(path: Path) -> tuple[str | None, tuple | None]:
+    """Return the CRS (as "EPSG:…" or WKT) and the six transform numbers of a file, or None."""
+    if path.suffix.lower() in CHIPS:
+        return None, None
+    crs, transform = described(path, lambda raster: (raster.crs, raster.transform))
+    return (crs.to_string(), tuple(transform)[:6]) if crs else (None, None)
+
+
+def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) -> np.ndarray:
+    suffix = path.suffix.lower()
+    if suffix in RASTERS:
+
+        def pixels(raster):
+            first, last = rows or (0, raster.height)
+            return raster.read(window=Window(0, first, raster.width, last - first))
+
+        return np.moveaxis(described(path, pixels), 0, -1)
+    if suffix in CHIPS:
+        with _chip(path) as array:
+            return array[:]
+    with _picture(path) as picture:
+        if picture.mode not in modes:
+            wanted = f"{' or '.join(modes)}; save it so, masks in the colors of the scheme"
+            raise DatasetError(f"{path}: mode {picture.mode!r}, expected {wanted}")
+        colored = picture.mode == "P" and palette
+        return np.asarray(picture.convert("RGB") if colored else picture)
+
+
+@contextmanager
+def _picture(path: Path):
+    try:
+        with Image.open(path) as picture:
+            yield picture
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file") from error
+    except (OSError, SyntaxError) as error:
+        raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
+
+
+@contextmanager
+def _chip(path: Path):
+    try:
+        with h5py.File(path, "r") as file:
+            found = [part for part in file.values() if isinstance(part, h5py.Dataset)]
+            if len(found) != 1 or found[0].ndim not in (2, 3):
+                raise DatasetError(f"{path}: holds {', '.join(file) or 'nothing'}, not one image")
+            yield found[0]
+    except OSError as error:
+        raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
