@@ -19,7 +19,7 @@ LARGEST, LARGEST_ROOM = 2_500, 220
 PROGRAMS = ("app", "scale", "cli")
 #: Inside a package, too, a file imports only those before it.
 INSIDE = {
-    "datasets": ("readers", "base", "layouts"),
+    "datasets": ("readers", "base", "layouts", "outlines"),
     "models": ("unet", "attention", "lite", "encoders", "deeplab", "files"),
 }
 MARKS = re.compile(r"(<!-- house -->\n).*?(<!-- /house -->)", re.DOTALL)

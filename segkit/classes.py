@@ -3,8 +3,10 @@
 Taught in notebook 01.
 """
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -151,40 +153,8 @@ def _count(codes: np.ndarray) -> dict[tuple[int, int, int], int]:
     return {(v >> 16, v >> 8 & 255, v & 255): n for n, v in found}
 
 
+_KNOWN = tomllib.loads(Path(__file__).with_name("schemes.toml").read_text(encoding="utf-8"))
 #: Colors that readers of maps know: water is blue. A class that is not here keeps its own.
-MAP_COLORS = {
-    "Building": (178, 72, 62), "Road": (70, 70, 76), "Car": (30, 30, 30), "Water": (74, 132, 190),
-    "Land": (240, 231, 212), "Barren": (222, 206, 178), "Agriculture": (232, 196, 104),
-    "Rangeland": (214, 220, 160), "Vegetation": (156, 196, 120), "Low vegetation": (170, 205, 130),
-    "Forest": (72, 124, 80), "Tree": (98, 148, 92), "Urban": (196, 110, 100),
-}  # fmt: skip
-#: MBRSC / Humans in the Loop, Dubai: the palette that the masks use (their classes.json differs).
-DUBAI = ClassScheme(
-    "dubai",
-    ("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
-    ((60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155,) * 3),
-    ignore_index=5,
-)
-#: DeepGlobe land cover 2018; "Unknown" is left out of the official score.
-DEEPGLOBE = ClassScheme(
-    "deepglobe",
-    ("Urban", "Agriculture", "Rangeland", "Forest", "Water", "Barren", "Unknown"),
-    ((0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255,) * 3, (0,) * 3),
-    ignore_index=6,
-)
-#: ISPRS Potsdam 2D semantic labeling.
-POTSDAM = ClassScheme(
-    "potsdam",
-    ("Impervious surface", "Building", "Low vegetation", "Tree", "Car", "Clutter"),
-    ((255,) * 3, (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0)),
-)
-#: LoveDA 2021; its index 0 marks pixels without data.
-LOVEDA = ClassScheme(
-    "loveda",
-    ("No data", "Background", "Building", "Road", "Water", "Barren", "Forest", "Agriculture"),
-    ((0,) * 3, (255,) * 3, (255, 0, 0), (255, 255, 0), (0, 0, 255), (159, 129, 183), (0, 255, 0),
-     (255, 195, 128)),
-    ignore_index=0,
-)  # fmt: skip
-#: Landslide4Sense 2022.
-LANDSLIDE = ClassScheme("landslide", ("Background", "Landslide"), ((200, 200, 190), (200, 60, 30)))
+MAP_COLORS = {name: tuple(color) for name, color in _KNOWN.pop("MAP_COLORS").items()}
+#: What each of them is, `schemes.toml` says.
+DUBAI, DEEPGLOBE, POTSDAM, LOVEDA, LANDSLIDE = (ClassScheme(**known) for known in _KNOWN.values())

@@ -58,15 +58,10 @@ def minimum_area(mask: np.ndarray, pixels: int) -> np.ndarray:
     return sieve(mask, size=pixels, connectivity=4, mask=mask != NODATA)
 
 
-def disk(radius: int) -> np.ndarray:
-    """Return bool (2 · radius + 1)²: a disk for opening and closing."""
-    across = np.arange(-radius, radius + 1)
-    return across**2 + across[:, None] ** 2 <= (radius + 0.5) ** 2
-
-
 def _morphed(operation, inside: np.ndarray, radius: int) -> np.ndarray:
     """Open or close an area as if it went on beyond the picture's edge."""
     if radius < 1:
         raise ValueError(f"radius={radius}: 1 pixel or more")
-    wide = 2 * radius
-    return operation(np.pad(inside, wide, mode="edge"), disk(radius))[wide:-wide, wide:-wide]
+    wide, across = 2 * radius, np.arange(-radius, radius + 1)
+    disk = across**2 + across[:, None] ** 2 <= (radius + 0.5) ** 2
+    return operation(np.pad(inside, wide, mode="edge"), disk)[wide:-wide, wide:-wide]

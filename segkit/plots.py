@@ -6,6 +6,7 @@ A figure is returned, never shown, so that a notebook's last line displays it on
 import functools
 from collections.abc import Callable
 from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,7 @@ from segkit.rasters import NODATA
 
 DPI = 80
 #: What all figures of the course have in common.
-STYLE = {
-    "figure.dpi": DPI, "figure.constrained_layout.use": True, "lines.markersize": 4,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
-    "legend.frameon": False, "legend.fontsize": 8,
-}  # fmt: skip
+STYLE = Path(__file__).with_name("course.mplstyle")
 #: What is wrong, what is right, what does not count.
 ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
 #: Gray level of pixels without a class.
@@ -36,7 +33,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Give what a function draws the course's style, and its figure to the caller alone."""
 
     @functools.wraps(draw)
-    @plt.rc_context(STYLE)
+    @plt.style.context([STYLE, {"figure.dpi": DPI}])
     def drawn(*given, **named) -> Figure:
         figure = draw(*given, **named)
         plt.close(figure)  # else a notebook shows it twice, and pyplot keeps it

@@ -10,9 +10,9 @@ import os
 import shutil
 import time
 import zipfile
+from collections import namedtuple
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,19 +38,9 @@ BACK_UP_EVERY_S = 60
 tf.get_logger().setLevel("ERROR")
 
 
-@dataclass(frozen=True)
-class Device:
-    """What the training runs on.
-
-    Attributes:
-        name: of the GPU, or the number of CPU cores.
-        gpus: how many there are.
-        precision: Keras' dtype policy, such as "float32" or "mixed_bfloat16".
-    """
-
-    name: str
-    gpus: int
-    precision: str
+#: What the training runs on: the GPU's name, or the number of CPU cores; how many GPUs there are;
+#: Keras' dtype policy, such as "float32" or "mixed_bfloat16".
+Device = namedtuple("Device", "name gpus precision")
 
 
 def setup(seed: int = 0, precision: str = "auto") -> Device:

@@ -11,6 +11,7 @@ import pooch
 
 from segkit.datasets.base import Card, Dataset, Tile
 from segkit.datasets.layouts import DatasetNotFound, find_in, find_own, table
+from segkit.datasets.outlines import from_polygons
 from segkit.datasets.readers import (
     DatasetError, georeference, read_image, read_mask, read_rgb_mask, size,
 )  # fmt: skip

@@ -112,8 +112,11 @@ def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path
             raise DatasetError(f"{masks[key]}: no image {layout['image']} in {folder}")
         if not unlabeled:
             raise DatasetError(f"{images[key]}: no mask {layout['mask']} in {folder}")
-    if not unlabeled:
-        _no_others({*images.values(), *masks.values()}, layout)
+    known = {*images.values(), *masks.values()}
+    beside = {p for d in {one.parent for one in known} for p in d.iterdir() if _is_picture(p)}
+    if (others := sorted(beside - known)) and not unlabeled:
+        wanted = f"neither as an image, {layout['image']}, nor as a mask, {layout['mask']}"
+        raise DatasetError(f"{others[0]} is named {wanted}: rename it, or move it away")
     return [(dict(key), images[key], masks[key]) for key in images if key in masks]
 
 
@@ -138,12 +141,3 @@ def _fitting(folder: Path, pattern: str) -> dict[tuple, Path]:
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def _no_others(known: set[Path], layout: dict) -> None:
-    """Raise if a picture lies among those of the data set and fits no pattern."""
-    for folder in {path.parent for path in known}:
-        for path in sorted(folder.iterdir()):
-            if _is_picture(path) and path not in known:
-                wanted = f"neither as an image, {layout['image']}, nor as a mask, {layout['mask']}"
-                raise DatasetError(f"{path} is named {wanted}: rename it, or move it away")

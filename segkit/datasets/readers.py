@@ -59,11 +59,10 @@ def read_rgb_mask(path: Path) -> np.ndarray:
 
 def size(path: Path) -> tuple[int, int]:
     """Return an image's height and width; its pixels are not read."""
-    suffix = path.suffix.lower()
-    if suffix in RASTERS:
+    if path.suffix.lower() in RASTERS:
         return described(path, lambda raster: raster.shape)
-    with _chip(path) if suffix in CHIPS else _picture(path) as opened:
-        return opened.shape[:2] if suffix in CHIPS else opened.size[::-1]
+    with _opened(path) as found:
+        return found.shape[:2] if isinstance(found, h5py.Dataset) else found.size[::-1]
 
 
 def described(path: Path, job: Callable):
@@ -84,18 +83,16 @@ def georeference(path: Path) -> tuple[str | None, tuple | None]:
 
 
 def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) -> np.ndarray:
-    suffix = path.suffix.lower()
-    if suffix in RASTERS:
+    if path.suffix.lower() in RASTERS:
 
         def pixels(raster):
             first, last = rows or (0, raster.height)
             return raster.read(window=Window(0, first, raster.width, last - first))
 
         return np.moveaxis(described(path, pixels), 0, -1)
-    if suffix in CHIPS:
-        with _chip(path) as array:
-            return array[:]
-    with _picture(path) as picture:
+    with _opened(path) as picture:
+        if isinstance(picture, h5py.Dataset):
+            return picture[:]
         if picture.mode not in modes:
             wanted = f"{' or '.join(modes)}; save it so, masks in the colors of the scheme"
             raise DatasetError(f"{path}: mode {picture.mode!r}, expected {wanted}")
@@ -104,23 +101,19 @@ def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) 
 
 
 @contextmanager
-def _picture(path: Path):
+def _opened(path: Path):
+    """Open a picture, or the only array of an HDF5 file; what cannot be read is a DatasetError."""
     try:
-        with Image.open(path) as picture:
-            yield picture
+        with (h5py.File if path.suffix.lower() in CHIPS else Image.open)(path) as file:
+            yield _only_array(path, file) if isinstance(file, h5py.File) else file
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file") from error
     except (OSError, SyntaxError) as error:
         raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
 
 
-@contextmanager
-def _chip(path: Path):
-    try:
-        with h5py.File(path, "r") as file:
-            found = [part for part in file.values() if isinstance(part, h5py.Dataset)]
-            if len(found) != 1 or found[0].ndim not in (2, 3):
-                raise DatasetError(f"{path}: holds {', '.join(file) or 'nothing'}, not one image")
-            yield found[0]
-    except OSError as error:
-        raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
+def _only_array(path: Path, file: h5py.File) -> h5py.Dataset:
+    found = [part for part in file.values() if isinstance(part, h5py.Dataset)]
+    if len(found) != 1 or found[0].ndim not in (2, 3):
+        raise DatasetError(f"{path}: holds {', '.join(file) or 'nothing'}, not one image")
+    return found[0]

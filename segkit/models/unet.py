@@ -86,11 +86,9 @@ def contract(classes: int, width: int, depth: int, channels: int, stride: int = 
     Raises:
         ValueError: no network can be built with such numbers.
     """
-    if classes < 2 or width < 1 or channels < 1 or not 1 <= depth <= 5:
-        raise ValueError(
-            f"classes={classes}, width={width}, depth={depth}, channels={channels}: at least two "
-            "classes, one filter and one channel, and a depth of 1 to 5"
-        )
+    if min(classes - 1, width, channels) < 1 or not 1 <= depth <= 5:
+        given = f"classes={classes}, width={width}, depth={depth}, channels={channels}"
+        raise ValueError(f"{given}: two classes, one filter, one channel at least; depth 1 to 5")
     if stride not in (1, 2, 4) or stride * 2**depth > STEP:
         raise ValueError(f"stride={stride}: 1, 2 or 4, and stride × 2^depth at most {STEP}")
     inputs = keras.Input((None, None, channels), name="image")
