@@ -2,12 +2,16 @@
 
 import argparse
 import base64
+import contextlib
 import copy
 import io
+import math
 import os
+import re
 import shutil
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -37,19 +41,20 @@ EXERCISE = "exercise"
 
 
 def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
-    """Execute notebooks in order, and say which one runs and how long it took.
+    """Execute notebooks in order; say which one runs, how long it took, and how much memory.
 
     Args:
         notebooks: which ones.
         folder: where the executed notebooks go, under their names within `notebooks/`.
 
     Returns:
-        One row per notebook: its name and the seconds it took.
+        One row per notebook: its name, the seconds it took, and GiB of memory at its peak, NaN
+        where no system says so.
     """
-    times = {}
+    rows = []
     for number, path in enumerate(notebooks, 1):
-        name = path.relative_to(REPOSITORY / "notebooks")
-        print(f"[{number}/{len(notebooks)}] {name.with_suffix('')} … ", end="", flush=True)
+        name = path.relative_to(REPOSITORY / "notebooks").with_suffix("").as_posix()
+        print(f"[{number}/{len(notebooks)}] {name} … ", end="", flush=True)
         began = time.perf_counter()
         notebook = nbformat.read(path, as_version=4)
         client = NotebookClient(
@@ -59,6 +64,8 @@ def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
             record_timing=False,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
+        taken = []  # GiB at the kernel's peak
+        client.on_cell_complete = partial(_look, taken, client)
         try:
             client.execute()
         except Exception:
@@ -66,10 +73,18 @@ def run(notebooks: list[Path], folder: Path) -> pd.DataFrame:
                 _write(notebook, path, folder)
             raise
         _write(notebook, path, folder)
-        times[name.with_suffix("").as_posix()] = round(time.perf_counter() - began)
-        print(f"{times[name.with_suffix('').as_posix()]} s", flush=True)
-    print(f"all of them: {sum(times.values())} s")
-    return pd.Series(times, name="seconds").rename_axis("notebook").reset_index()
+        rows.append([name, round(time.perf_counter() - began), taken[0] if taken else math.nan])
+        print(f"{rows[-1][1]} s, {rows[-1][2]} GiB", flush=True)
+    table = pd.DataFrame(rows, columns=["notebook", "seconds", "peak GiB"])
+    print(f"all of them: {table['seconds'].sum()} s")
+    return table
+
+
+def _look(taken: list, client: NotebookClient, **_) -> None:
+    """Note the GiB that a notebook's kernel took at its peak, where the system says so (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        status = Path(f"/proc/{client.km.provisioner.pid}/status").read_text()
+        taken[:] = [round(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**20, 1)]
 
 
 def record(times: pd.DataFrame, path: Path) -> None:

@@ -113,6 +113,14 @@ def vaihingen_flat(root: Path) -> list[np.ndarray]:
     return _colors(root, where.format("top/"), where.format(""), ("1", "3", "5", "11"))
 
 
+def vaihingen_borders(root: Path) -> list[np.ndarray]:
+    images, masks = "Vaihingen/top/{}.tif", "Vaihingen/eroded/{}_noBoundary.tif"
+    names = [f"top_mosaic_09cm_area{i}" for i in (1, 3, 5, 11)]
+    drawn = _colors(root, images, masks, names)
+    save(root / masks.format("top_mosaic_09cm_area9"), classes.POTSDAM.encode(drawn[0]))
+    return drawn
+
+
 def vaihingen_crops(root: Path) -> list[np.ndarray]:
     return _crops(root / "vaihingen", ("area1", "area3", "area5", "area11"))
 
@@ -173,7 +181,7 @@ MAKERS = {
     "dubai": dubai, "deepglobe": deepglobe, "potsdam": potsdam,
     "potsdam+borders": potsdam_borders, "potsdam+crops": potsdam_crops,
     "potsdam_irrg": potsdam_irrg, "potsdam_rgbir": potsdam_rgbir, "vaihingen": vaihingen,
-    "vaihingen+flat": vaihingen_flat, "vaihingen+crops": vaihingen_crops, "loveda": loveda,
-    "loveda+crops": loveda_crops, "landslide4sense": landslide4sense,
+    "vaihingen+flat": vaihingen_flat, "vaihingen+borders": vaihingen_borders,
+    "vaihingen+crops": vaihingen_crops, "loveda": loveda, "loveda+crops": loveda_crops, "landslide4sense": landslide4sense,
     "sentinel2_landslides": sentinel2_landslides, "inria": inria,
 }  # fmt: skip

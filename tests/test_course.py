@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import helpers
 import numpy as np
@@ -363,6 +364,22 @@ def test_the_times_of_some_notebooks_leave_those_of_the_others(tmp_path):
     assert found["notebook"].tolist() == [*names, "09_c"]
     assert found["seconds"].tolist() == [1, 5, 3, 6]
     assert found["run"].tolist() == ["then", "now", "then", "now"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc: not Linux")
+def test_the_memory_of_a_kernel_is_noted():
+    class Client:
+        class km:
+            class provisioner:
+                pid = os.getpid()
+
+    taken = []
+    for _ in range(2):
+        notebooks._look(taken, Client, cell=None, cell_index=0)
+    assert len(taken) == 1 and 0.1 < taken[0] < 64
+    Client.km.provisioner.pid = helpers.dead_process()
+    notebooks._look(gone := [], Client)
+    assert not gone
 
 
 def test_the_leak_differs_in_the_neighbors_alone(tmp_path, tiles_h5, monkeypatch):
