@@ -182,6 +182,7 @@ MAKERS = {
     "potsdam+borders": potsdam_borders, "potsdam+crops": potsdam_crops,
     "potsdam_irrg": potsdam_irrg, "potsdam_rgbir": potsdam_rgbir, "vaihingen": vaihingen,
     "vaihingen+flat": vaihingen_flat, "vaihingen+borders": vaihingen_borders,
-    "vaihingen+crops": vaihingen_crops, "loveda": loveda, "loveda+crops": loveda_crops, "landslide4sense": landslide4sense,
+    "vaihingen+crops": vaihingen_crops, "loveda": loveda, "loveda+crops": loveda_crops,
+    "landslide4sense": landslide4sense,
     "sentinel2_landslides": sentinel2_landslides, "inria": inria,
 }  # fmt: skip
