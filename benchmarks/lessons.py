@@ -18,7 +18,7 @@ import pandas as pd
 from benchmarks import scoreboard
 from benchmarks.options import RESULTS
 from benchmarks.train import data
-from classroom import recipes
+from classroom import measures, recipes
 from segkit import __version__, metrics, patches, store, training
 
 SEEDS = (0, 1, 2)
@@ -45,7 +45,7 @@ def neighbors(passes: int, seed: int) -> Iterator[dict]:
         patches_h5 = patches.cut(tiles_h5, Path(folder, "patches.h5"), **cut)
         found, scheme = recipes.leak_trial(patches_h5, seed, passes), store.scheme(tiles_h5)
     scores = {k: metrics.summary(v.sum(axis=0), scheme)["miou"] for k, v in found.items()}
-    low, high = metrics.bootstrap(found["with"], scheme, minus=found["without"])
+    low, high = measures.bootstrap(found["with"], scheme, minus=found["without"])
     patch_count = len(found["with"])
     yield {"test patches": patch_count, **scores, "gap low (95 %)": low, "gap high": high}
 

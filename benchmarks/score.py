@@ -62,7 +62,7 @@ def _miou(matrix, scheme) -> float | None:
 def _interval(by_group: np.ndarray, scheme) -> dict[str, float | None]:
     """Return the ends of the interval, or None where there are too few groups for one."""
     few = len(by_group) < FEWEST_GROUPS
-    ends = (None, None) if few else metrics.bootstrap(by_group, scheme)
+    ends = (None, None) if few else measures.bootstrap(by_group, scheme)
     return dict(zip(INTERVAL, ends, strict=True))
 
 

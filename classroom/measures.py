@@ -62,11 +62,11 @@ def conventions(
         "micro": all classes' hits over all classes' unions.
     """
     batches = np.add.reduceat(confusions, range(0, len(confusions), batch_size))
-    hit, union = metrics.overlaps(batches, scheme)
-    images = metrics.iou(confusions, scheme)
+    hit, union = overlaps(batches, scheme)
+    images = iou(confusions, scheme)
     return {
         "data set": metrics.summary(confusions.sum(axis=0), scheme)["miou"],
-        "image mean": float(np.nanmean(metrics.mean(images))),
+        "image mean": float(np.nanmean(mean(images))),
         "image mean, absent as 1": float(np.nan_to_num(images, nan=1.0).mean()),
         "batch mean": float(((hit + SMOOTH) / (union + SMOOTH)).mean()),
         "micro": float(hit.sum() / union.sum()),
@@ -256,3 +256,59 @@ def plot_confusion(matrix: np.ndarray, scheme: ClassScheme) -> Figure:
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.spines[:].set_visible(False)
     return figure
+
+
+def bootstrap(
+    confusions: np.ndarray, scheme=None, level=0.95, draws=2000, seed=0, minus=None
+) -> tuple[float, float]:
+    """Return a confidence interval of the mean IoU: what other tiles might have given.
+
+    Pixels of one tile are not independent of each other; tiles nearly are. So whole tiles are drawn
+    with replacement (Efron 1979), their matrices added, and the mean IoU taken, many times. Few
+    tiles give an interval that is too short, and no interval speaks of another training run.
+
+    Args:
+        confusions: (N, C, C), one matrix per tile or group of tiles.
+        scheme: its ignored class counts nowhere.
+        level: share of the draws between the two ends.
+        draws: how many times.
+        seed: of the draws.
+        minus: another model's matrices (N, C, C) of the same tiles; the interval is then that of
+            the difference, the same tiles drawn for both.
+
+    Raises:
+        ValueError: fewer than two matrices; matrices of other tiles.
+    """
+    n, classes = confusions.shape[:2]
+    if n < 2 or (minus is not None and minus.shape != confusions.shape):
+        raise ValueError(f"{n} tile(s): an interval takes two tiles, and the same of both models")
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
+
+    def drawn(matrices: np.ndarray) -> np.ndarray:
+        sums = times @ matrices.reshape(n, -1)
+        return mean(iou(sums.reshape(draws, classes, classes), scheme))
+
+    found = drawn(confusions) - (0 if minus is None else drawn(minus))
+    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def overlaps(confusion: np.ndarray, scheme: ClassScheme | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return hits and unions (…, K) of matrices (…, C, C), for the K classes that count."""
+    confusion = metrics.counted(confusion, scheme)
+    ignored = scheme.ignore_index if scheme else None
+    kept = [c for c in range(confusion.shape[-1]) if c != ignored]
+    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
+    union = confusion.sum(axis=-1) + confusion.sum(axis=-2) - hit
+    return hit[..., kept], union[..., kept]
+
+
+def iou(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
+    """Return the IoU of the classes that count (…, K); NaN: in neither truth nor prediction."""
+    hit, union = overlaps(confusion, scheme)
+    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+
+
+def mean(iou: np.ndarray) -> np.ndarray:
+    """Return the mean over the classes that are there, NaN where none is."""
+    return np.ma.masked_invalid(iou).mean(axis=-1).filled(np.nan)

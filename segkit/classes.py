@@ -54,6 +54,8 @@ class ClassScheme:
             raise ValueError(f"{len(self.names)} names but {len(self.colors)} colors")
         if len(set(self.colors)) < len(self.colors) or len(set(self.names)) < len(self.names):
             raise ValueError("two classes share a color or a name")
+        if {value for color in self.colors for value in color} - {*range(256)}:
+            raise ValueError("a color is red, green, blue, each 0 to 255")
         if not 1 <= len(self) <= 255:
             raise ValueError(f"{len(self)} classes: a mask of uint8 holds 1 to 255")
         if self.ignore_index is not None and not 0 <= self.ignore_index < len(self):

@@ -2,8 +2,6 @@
 
 Taught in notebook 06. Convention: pixels are counted over the whole set, then divided once. Ignored
 pixels change nothing. A class that is in neither truth nor prediction is NaN and left out of means.
-What no confusion matrix holds, borders and confidence, is counted per set as well: the tables of
-several images are added, and divided at the end.
 """
 
 import keras
@@ -65,7 +63,7 @@ def scores(confusion: np.ndarray, scheme: ClassScheme | None = None) -> pd.DataF
         One row per class; columns iou, dice, precision, recall, f1 (0–1) and pixels (of truth). A
         class in neither truth nor prediction is NaN; one only in one of them is 0.
     """
-    confusion = _counted(confusion, scheme)
+    confusion = counted(confusion, scheme)
     hit, truth, claimed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     dice = 2 * hit / np.maximum(truth + claimed, 1)
     table = pd.DataFrame({"iou": hit / np.maximum(truth + claimed - hit, 1), "dice": dice})
@@ -78,48 +76,13 @@ def scores(confusion: np.ndarray, scheme: ClassScheme | None = None) -> pd.DataF
 
 def summary(confusion: np.ndarray, scheme: ClassScheme | None = None) -> dict[str, float]:
     """Return mean IoU and mean F1 over the classes that count, and the pixel accuracy."""
-    table, confusion = scores(confusion, scheme), _counted(confusion, scheme)
+    table, confusion = scores(confusion, scheme), counted(confusion, scheme)
     total = confusion.sum()
     return {
         "miou": float(table["iou"].mean()),
         "mean_f1": float(table["f1"].mean()),
         "accuracy": float(np.trace(confusion) / total) if total else float("nan"),
     }
-
-
-def bootstrap(
-    confusions: np.ndarray, scheme=None, level=0.95, draws=2000, seed=0, minus=None
-) -> tuple[float, float]:
-    """Return a confidence interval of the mean IoU: what other tiles might have given.
-
-    Pixels of one tile are not independent of each other; tiles nearly are. So whole tiles are drawn
-    with replacement (Efron 1979), their matrices added, and the mean IoU taken, many times. Few
-    tiles give an interval that is too short, and no interval speaks of another training run.
-
-    Args:
-        confusions: (N, C, C), one matrix per tile or group of tiles.
-        scheme: its ignored class counts nowhere.
-        level: share of the draws between the two ends.
-        draws: how many times.
-        seed: of the draws.
-        minus: another model's matrices (N, C, C) of the same tiles; the interval is then that of
-            the difference, the same tiles drawn for both.
-
-    Raises:
-        ValueError: fewer than two matrices; matrices of other tiles.
-    """
-    n, classes = confusions.shape[:2]
-    if n < 2 or (minus is not None and minus.shape != confusions.shape):
-        raise ValueError(f"{n} tile(s): an interval takes two tiles, and the same of both models")
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
-
-    def drawn(matrices: np.ndarray) -> np.ndarray:
-        sums = times @ matrices.reshape(n, -1)
-        return mean(iou(sums.reshape(draws, classes, classes), scheme))
-
-    found = drawn(confusions) - (0 if minus is None else drawn(minus))
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def named(classes: int, scheme: ClassScheme | None) -> pd.Index:
@@ -131,28 +94,7 @@ def absent(pixels: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
     return (pixels == 0) | (np.arange(len(pixels)) == (scheme.ignore_index if scheme else None))
 
 
-def overlaps(confusion: np.ndarray, scheme: ClassScheme | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return hits and unions (…, K) of matrices (…, C, C), for the K classes that count."""
-    confusion = _counted(confusion, scheme)
-    ignored = scheme.ignore_index if scheme else None
-    kept = [c for c in range(confusion.shape[-1]) if c != ignored]
-    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    union = confusion.sum(axis=-1) + confusion.sum(axis=-2) - hit
-    return hit[..., kept], union[..., kept]
-
-
-def iou(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
-    """Return the IoU of the classes that count (…, K); NaN: in neither truth nor prediction."""
-    hit, union = overlaps(confusion, scheme)
-    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
-
-
-def mean(iou: np.ndarray) -> np.ndarray:
-    """Return the mean over the classes that are there, NaN where none is."""
-    return np.ma.masked_invalid(iou).mean(axis=-1).filled(np.nan)
-
-
-def _counted(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
+def counted(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
     """Empty the row of the ignored class: pixels whose truth it is change nothing."""
     counted = np.array(confusion, np.int64)
     if not np.array_equal(counted, confusion):

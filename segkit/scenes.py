@@ -85,18 +85,14 @@ def predict(
         raise ValueError(f"{target} is the scene itself: name another file for the map")
     names = ["classes"] + ["confidence"] * confidence + ["probabilities"] * probabilities
     with rasterio.Env(GDAL_CACHEMAX=rasters.CACHE_MB), rasters.opened(source) as scene:
-        card = getattr(model, "card", None) or _plain_card(model, bands)
+        count = getattr(model, "input_shape", (None,) * 4)[-1] or len(bands or (1, 2, 3))
+        plain = Card("", getattr(model, "scheme", None), [f"band {i + 1}" for i in range(count)])
+        card = getattr(model, "card", None) or plain
         bands = _checked(scene, card, bands, scaling, window)
         card = replace(card, ranges=[scaling] * len(bands)) if scaling else card
         strips = _strips(model, scene, card, bands, window, overlap, batch_size, tta)
         _write(strips, scene, target, names, model)
     return target
-
-
-def _plain_card(model, bands) -> Card:
-    """Return a card for a model without one: bytes, in bands of unknown names."""
-    count = getattr(model, "input_shape", (None,) * 4)[-1] or len(bands or (1, 2, 3))
-    return Card("", getattr(model, "scheme", None), bands=[f"band {i + 1}" for i in range(count)])
 
 
 def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:

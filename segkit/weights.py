@@ -17,7 +17,6 @@ from segkit.files import cache_root, folder, progress
 #: A source is given up when it is silent for so many seconds. The wait for the next bytes is what
 #: is bounded, not the whole transfer: a slow line may take its time.
 TIMEOUT_S = 10.0
-_CHUNK = 2**16  # bytes
 pooch.get_logger().setLevel("ERROR")  # its lines name folders of the machine
 
 
@@ -86,7 +85,7 @@ def _packaged(encoder: str) -> Path:
 def _download(address: str, output_file: str, owner) -> None:
     """Download a file under a bar; pooch sets the bar's total once the server has told it."""
     with progress(None, "weights", total=1, unit="B", unit_scale=True) as bar:
-        pooch.HTTPDownloader(bar, _CHUNK, timeout=TIMEOUT_S)(address, output_file, owner)
+        pooch.HTTPDownloader(bar, 2**16, timeout=TIMEOUT_S)(address, output_file, owner)
 
 
 def read(path: str | Path) -> list[list[np.ndarray]]:

@@ -132,7 +132,7 @@ def loveda(root: Path) -> list[np.ndarray]:
         save(folder / f"images_png/{i}.png", seen(mask))
         save(folder / f"masks_png/{i}.png", mask)
     save(root / "loveda/Test/Urban/images_png/99.png", seen(drawn[0]))
-    return drawn
+    return [drawn[i] for i in (2, 6, 0, 4, 3, 7, 1, 5)]  # in the order of the tiles' names
 
 
 def loveda_crops(root: Path) -> list[np.ndarray]:
@@ -141,7 +141,7 @@ def loveda_crops(root: Path) -> list[np.ndarray]:
         part = ("train", "val")[i % 2]
         save(root / f"loveDA/img_dir/{part}/{i}.png", seen(mask))
         save(root / f"loveDA/ann_dir/{part}/{i}.png", mask)
-    return drawn
+    return [drawn[i] for i in (0, 2, 1, 3)]
 
 
 def landslide4sense(root: Path) -> list[np.ndarray]:

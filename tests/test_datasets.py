@@ -125,7 +125,9 @@ def test_a_mask_of_indices_is_read_as_it_is_and_checked(tmp_path):
     assert np.array_equal(data.read(data.tiles[0])[1], mask[0])
     for wrong in (mask + 1, mask.astype(np.float32)):
         raster(tmp_path / "masks" / "a.tif", wrong)
-        with pytest.raises(datasets.DatasetError, match="a.tif: .*data set holds 0, 1"):
+        with pytest.raises(
+            datasets.DatasetError, match="a.tif: .*data set holds whole numbers: 0, 1"
+        ):
             data.read(data.tiles[0])
 
 

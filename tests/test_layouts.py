@@ -198,7 +198,7 @@ def add_a_band(path):
     [
         (shrink, r"\(32, 64\), its image \(64, 64\).*Nothing is resized"),
         (truncate, "cannot be read.*Download it again"),
-        (count_on, r"uint16 with \[3\], but a mask of this data set holds 0, 1, 2"),
+        (count_on, r"uint16 with \[3\], but .* holds whole numbers: 0, 1, 2"),
         (add_a_band, "2 bands of uint16, neither numbers in one band nor RGB"),
     ],
 )
@@ -249,6 +249,116 @@ def test_a_folder_says_how_its_files_are_named(tmp_path):
         file.write('id = "tile"\n')
     with pytest.raises(datasets.DatasetError, match="two images are called alike"):
         datasets.find(str(tmp_path / "own"))
+
+
+def own(folder: Path, **more) -> Path:
+    """Write a data set of one's own: three images, and masks of two class numbers."""
+    for i in range(3):
+        save(folder / f"images/{i}.png", seen(pixels(2, i)))
+        save(folder / f"masks/{i}.png", pixels(2, i))
+    rows = more.get("csv", "name,r,g,b\nland,0,0,0\nroof,255,0,0\n")
+    (folder / "classes.csv").write_text(rows, "utf-8")
+    if "toml" in more:
+        (folder / "dataset.toml").write_text(more["toml"])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"toml": "layouts = ["}, "dataset.toml or classes.csv must be corrected"),
+        ({"toml": 'layouts = [{ image = "images/{id}" }]'}, "must be corrected.*mask"),
+        ({"toml": 'scheme = "Atlantis"'}, "must be corrected.*Atlantis"),
+        ({"toml": 'group = "{site}"'}, "must be corrected.*site"),
+        ({"csv": "name,r,g,b\nroof,x,0,0\n"}, "must be corrected.*'x'"),
+        ({"csv": "name,r,g,b\nroof,300,0,0\nland,0,0,0\n"}, "must be corrected.*0 to 255"),
+        ({"csv": "name,r,g,b\nroof,0\n"}, "must be corrected"),
+    ],
+)
+def test_a_folder_that_says_it_wrongly_is_named(tmp_path, how, told):
+    with pytest.raises(datasets.DatasetError, match=f"{tmp_path.name}.*{told}"):
+        datasets.find(str(own(tmp_path, **how)))
+
+
+def test_values_that_fit_no_scheme_are_refused(tmp_path):
+    for values in ("[0, 1, 2]", "[-1, 0]"):
+        data = datasets.find(str(own(tmp_path, toml=f"values = {values}")))
+        with pytest.raises(datasets.DatasetError, match="0.png: 2 classes need as many values"):
+            data.read(data.tiles[0])
+
+
+def test_excel_writes_a_mark_in_front_and_people_write_true(tmp_path):
+    rows = "\ufeffname,r,g,b,ignore\nroof,0,0,0,\nland,1,0,0, True \n"
+    data = datasets.find(str(own(tmp_path, csv=rows)))
+    assert data.scheme.names == ("roof", "land") and data.scheme.ignore_index == 1
+
+
+def as_jpeg(path):
+    Image.open(path).save(path.with_suffix(".jpg"))
+    path.unlink()
+
+
+def in_16_bits(path):
+    deep = np.zeros((3, SIDE, SIDE), np.uint16)
+    with rasterio.open(path, "w", "PNG", count=3, height=SIDE, width=SIDE, dtype="uint16") as file:
+        file.write(deep)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"), [(as_jpeg, "0.jpg: JPEG, mode 'L'"), (in_16_bits, "0.png: PNG, mode 'RGB'")]
+)
+def test_masks_that_lose_numbers_are_refused(tmp_path, spoil, told):
+    spoil(own(tmp_path) / "masks" / "0.png")
+    data = datasets.find(str(tmp_path))
+    with pytest.raises(datasets.DatasetError, match=f"{told}.*in 8 bits; save it so, masks as PNG"):
+        data.read(data.tiles[0])
+
+
+def test_links_are_followed_and_braces_in_names_are_names(tmp_path):
+    own(tmp_path / "far")
+    for kind in ("images", "masks"):
+        path = tmp_path / "far" / kind
+        (path / "0.png").rename(path / "a{x}².png")
+        (tmp_path / "near").mkdir(exist_ok=True)
+        (tmp_path / "near" / kind).symlink_to(path)
+    shutil.copy(tmp_path / "far" / "classes.csv", tmp_path / "near")
+    assert [one.id for one in datasets.find(str(tmp_path / "near")).tiles] == ["1", "2", "a{x}²"]
+    (tmp_path / "near").rename(tmp_path / "near [2]")
+    assert len(datasets.find(str(tmp_path / "near [2]")).tiles) == 3
+
+
+def test_another_data_set_beside_it_is_not_taken_for_it(tmp_path):
+    MAKERS["loveda+crops"](tmp_path)
+    (tmp_path / "loveDA").rename(tmp_path / "mytown")
+    MAKERS["dubai"](tmp_path)
+    (tmp_path / "dubai").rename(tmp_path / "town")
+    for name in ("loveda", "dubai"):
+        with pytest.raises(datasets.DatasetNotFound):
+            datasets.find(name, tmp_path)
+    assert len(datasets.find("loveda", tmp_path / "mytown").tiles) == 4
+    assert len(datasets.find("dubai", tmp_path / "town").tiles) == 6
+
+
+def test_all_of_potsdam_unzipped_side_by_side(tmp_path):
+    drawn = MAKERS["potsdam"](tmp_path)
+    MAKERS["potsdam_rgbir"](tmp_path)
+    shutil.copytree(tmp_path / "potsdam/5_Labels_all", tmp_path / "potsdam/5_Labels_more")
+    data = datasets.find("potsdam", tmp_path)
+    assert np.array_equal(data.read(data.tiles[3])[1], drawn[3])
+
+
+def test_pixels_without_data_do_not_stretch_the_range(tmp_path):
+    MAKERS["sentinel2_landslides"](tmp_path)
+    folder = tmp_path / "landslide/sentinel2/images"
+    for path in folder.iterdir():
+        with rasterio.open(path, "r+") as raster:
+            pixels = raster.read()
+            pixels[:, :8] = -9999
+            raster.write(pixels)
+            raster.nodata = -9999
+    path = store.build(datasets.find("sentinel2_landslides", tmp_path), tmp_path / "tiles.h5")
+    assert all(low >= 0 for low, _ in store.card(path).ranges)
+    assert np.isnan(store.read(path, "000000000000")[0][:8]).all()
 
 
 def test_a_large_geotiff_is_stored_strip_by_strip(tmp_path, monkeypatch):

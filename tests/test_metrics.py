@@ -84,7 +84,7 @@ def test_what_is_no_pair_of_masks_is_refused():
     with pytest.raises(ValueError, match="counts, not shares"):
         metrics.scores(np.array([[0.5, 0.1], [0.2, 0.2]]))
     with pytest.raises(ValueError, match="takes two tiles"):
-        metrics.bootstrap(np.ones((1, 2, 2), int))
+        measures.bootstrap(np.ones((1, 2, 2), int))
     with pytest.raises(ValueError, match="prediction runs from 0 to 2"):
         metrics.confusion(np.zeros(3, int), np.arange(3), 2)
     with pytest.raises(ValueError, match="integers"):
@@ -159,26 +159,26 @@ def test_ignored_pixels_change_no_convention():
 def test_the_bootstrap_draws_whole_tiles():
     same = np.repeat(np.array([[[8, 2], [3, 7]]]), 6, axis=0)
     miou = metrics.summary(same[0])["miou"]
-    assert metrics.bootstrap(same) == pytest.approx((miou, miou))
+    assert measures.bootstrap(same) == pytest.approx((miou, miou))
     good, bad = np.diag([9, 9]), np.array([[0, 9], [9, 0]])
-    low, high = metrics.bootstrap(np.stack([good] * 4 + [bad] * 4))
+    low, high = measures.bootstrap(np.stack([good] * 4 + [bad] * 4))
     assert low < 1 / 3 < high  # half of the pixels right: 9 of 27 for both classes
-    few = metrics.bootstrap(np.stack([good, bad]))
-    many = metrics.bootstrap(np.stack([good, bad] * 50))
+    few = measures.bootstrap(np.stack([good, bad]))
+    many = measures.bootstrap(np.stack([good, bad] * 50))
     assert few[1] - few[0] > many[1] - many[0] > 0
 
 
 def test_the_bootstrap_draws_the_same_tiles_for_both_models():
     good, bad = np.diag([9, 9]), np.array([[0, 9], [9, 0]])
     first, second = np.stack([good, good, bad, bad]), np.stack([good, bad, bad, bad])
-    assert metrics.bootstrap(first, minus=first) == (0, 0)
-    low, high = metrics.bootstrap(first, minus=second)
+    assert measures.bootstrap(first, minus=first) == (0, 0)
+    low, high = measures.bootstrap(first, minus=second)
     assert low == 0  # the tile that differs is not drawn at times, and never loses
     # all four draws hit it in one of 256: the score 1 minus 0; three of them: 3/5 more (27 of 45)
     assert high == pytest.approx(0.6, abs=0.11)
-    assert metrics.bootstrap(second, minus=first) == pytest.approx((-high, 0))
+    assert measures.bootstrap(second, minus=first) == pytest.approx((-high, 0))
     with pytest.raises(ValueError, match="the same of both"):
-        metrics.bootstrap(first, minus=second[:2])
+        measures.bootstrap(first, minus=second[:2])
 
 
 @pytest.mark.parametrize("scheme", [None, THREE])
@@ -193,10 +193,10 @@ def test_the_interval_covers_what_it_says(scheme):
     pixels = np.eye(9, dtype=int).reshape(9, 3, 3)
     for trial in range(200):
         tiles = rng.poisson(truth * rng.gamma(2, 0.5, (30, 3, 3)))
-        low, high = metrics.bootstrap(tiles, scheme, level=0.9, draws=400, seed=trial)
+        low, high = measures.bootstrap(tiles, scheme, level=0.9, draws=400, seed=trial)
         hits += low <= true <= high
         drawn = rng.choice(9, 300, p=tiles.sum(axis=0).ravel() / tiles.sum())
-        low, high = metrics.bootstrap(pixels[drawn], scheme, 0.9, 200, trial)
+        low, high = measures.bootstrap(pixels[drawn], scheme, 0.9, 200, trial)
         width = (high - low) * (300 / tiles.sum()) ** 0.5 / 2
         by_pixel += abs(metrics.summary(tiles.sum(axis=0), scheme)["miou"] - true) <= width
     assert 165 <= hits <= 195 and by_pixel < 120

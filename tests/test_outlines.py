@@ -7,7 +7,7 @@ from helpers import write, write_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
-from shapely.geometry import Polygon, box
+from shapely.geometry import Point, Polygon, box
 
 from segkit import datasets, maps, rasters, store
 from segkit.classes import ClassScheme
@@ -100,14 +100,24 @@ def test_a_scheme_of_ones_own_keeps_its_numbers(tmp_path):
         (drawn(("roof", square(0, 0, 9, 9))), "type", "class in 'type'; columns:.*kind"),
         (drawn(("roof", square(0, 0, 9, 9)), (None, square(0, 0, 9, 9))), "kind", "each outline"),
         (drawn(("pool", square(0, 0, 9, 9))), "kind", "pool: none of ground, roof"),
-        (drawn(("roof", square(0, 0, 9, 9)), crs=None), "kind", "have no CRS"),
+        (drawn(("roof", square(0, 0, 9, 9)), crs=None), "kind", "need a CRS"),
         (drawn(("roof", square(900, 0, 9, 9))), "kind", "no outline lies on.*EPSG:32640"),
         (drawn(("roof", Polygon())), "kind", "no outline lies on"),
+        (drawn(("roof", Point(EAST, NORTH))), "kind", "Point"),
     ],
 )
 def test_outlines_that_do_not_fit_are_refused(tmp_path, outlines, column, told):
     with pytest.raises(datasets.DatasetError, match=told):
         datasets.from_polygons(scene(tmp_path), outlines, column, SCHEME)
+
+
+def test_a_rim_in_meters_needs_a_map_in_meters(tmp_path):
+    place = from_origin(55, 25, 1e-5, 1e-5)
+    path = write_map(tmp_path / "m.tif", np.zeros((9, 9), np.uint8), "EPSG:4326", place)
+    outlines = drawn(("roof", box(55, 24, 56, 25)), crs="EPSG:4326")
+    with pytest.raises(datasets.DatasetError, match="for a rim, one in meters"):
+        datasets.from_polygons(path, outlines, "kind", rim=1)
+    assert datasets.from_polygons(path, outlines, "kind")[0].shape == (9, 9)
 
 
 def test_outlines_become_a_data_set_of_ones_own(tmp_path):

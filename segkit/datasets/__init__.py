@@ -40,12 +40,20 @@ def find(name: str, root: str | Path | None = None) -> Dataset:
         return find_in([_made((root and data or work_root()) / name / "city", city)], name, entry)
     if entry:
         folders = [data / folder for folder in entry.get("folders", [name])]
-        if found := find_in([*folders, data], name, entry):
+        if {Path(entry["example"]).parts[0], "img_dir"} & {path.name for path in data.glob("*")}:
+            folders.append(data)  # the root is the data set's own folder
+        if found := find_in(folders, name, entry):
             return found
         raise _missing(name, folders[0])
     for place in (data / name, REPOSITORY / name, Path(name)):
         if (place / "images").is_dir() or (place / "dataset.toml").exists():
-            return find_own(place)
+            try:
+                return find_own(place)
+            except (DatasetError, DatasetNotFound):
+                raise
+            except Exception as error:
+                told = "its dataset.toml or classes.csv must be corrected"
+                raise DatasetError(f"{place}: {told} ({error!r})") from error
     raise _missing(name, data / name)
 
 

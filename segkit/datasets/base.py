@@ -181,21 +181,22 @@ class Dataset:
     def _indices(self, found: np.ndarray, path: Path) -> np.ndarray:
         """Turn a mask of numbers (H, W) into class indices uint8."""
         values = np.array(self.values or range(len(self.scheme)))
-        if found.dtype.kind == "f" or not np.isin(found, values).all():
+        if len(values) != len(self.scheme) or values.min() < 0:
+            raise DatasetError(
+                f"{path}: {len(self.scheme)} classes need as many values ≥ 0: {values}"
+            )
+        if found.dtype.kind not in ("b", "i", "u") or not np.isin(found, values).all():
             strange = np.setdiff1d(found, values)[:5].tolist()
-            known = f"a mask of this data set holds {', '.join(map(str, values))}"
+            known = f"a mask of this data set holds whole numbers: {', '.join(map(str, values))}"
             raise DatasetError(f"{path}: {found.dtype} with {strange}, but {known}")
         class_of = np.zeros(values.max() + 1, np.uint8)
         class_of[values] = range(len(values))
-        return class_of[found.astype(np.uint16)]
+        return class_of[found.astype(np.int64)]
 
 
 def card_of(path: Path, **known) -> Card:
     """Return a card whose bands, dtype and pixel size are those of an image file, or as said."""
-    if path.suffix.lower() in readers.CHIPS:
-        image = readers.read_image(path)
-        names = [f"band {i + 1}" for i in range(image.shape[-1])]
-        found = {"bands": names, "dtype": image.dtype.name}
-    else:
-        found = readers.described(path, rasters.facts)
+    chip = path.suffix.lower() in readers.CHIPS
+    read = {"dtype": readers.read_image(path).dtype.name} if chip else {}
+    found = read or readers.described(path, rasters.facts)
     return Card(**found | {"dtype": found["dtype"].replace("float64", "float32")} | known)

@@ -5,6 +5,7 @@ for any name, "{id:[0-9]+}" for one that the expression fits, a leading "**/" fo
 """
 
 import csv
+import glob
 import re
 import tomllib
 from collections.abc import Iterable
@@ -53,7 +54,9 @@ def find_own(folder: Path) -> Dataset:
             keys are those of an entry of `table.toml`.
     """
     stated, name = folder / "dataset.toml", folder.resolve().name
-    entry = PLAIN | (tomllib.loads(stated.read_text(encoding="utf-8")) if stated.exists() else {})
+    entry = PLAIN | (
+        tomllib.loads(stated.read_text(encoding="utf-8-sig")) if stated.exists() else {}
+    )
     if "scheme" not in entry:
         entry["scheme"] = vars(read_scheme(folder / "classes.csv"))
     if found := find_in([folder], name, entry):
@@ -65,22 +68,22 @@ def read_scheme(path: Path) -> ClassScheme:
     """Read a class scheme from a CSV with the columns name, r, g, b and, optionally, ignore."""
     if not path.exists():
         raise DatasetNotFound(f"{path} is missing: a CSV with the columns name, r, g, b, ignore")
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file, skipinitialspace=True))
     missing = {"name", "r", "g", "b"} - set(rows[0] if rows else ())
     if missing:
         raise DatasetError(f"{path}: no column {', '.join(sorted(missing))}")
-    ignored = [i for i, row in enumerate(rows) if row.get("ignore") in ("1", "yes")]
-    if len(ignored) > 1:
-        raise DatasetError(f"{path}: one class at most can be ignored, not {len(ignored)}")
+    ignored = [str(row.get("ignore")).strip().lower() in ("1", "yes", "true") for row in rows]
+    if sum(ignored) > 1:
+        raise DatasetError(f"{path}: one class at most can be ignored, not {sum(ignored)}")
     colors = [(int(row["r"]), int(row["g"]), int(row["b"])) for row in rows]
-    names = [row["name"] for row in rows]
-    return ClassScheme(path.parent.resolve().name, names, colors, ignored[0] if ignored else None)
+    names, index = [row["name"] for row in rows], ignored.index(True) if any(ignored) else None
+    return ClassScheme(path.parent.resolve().name, names, colors, index)
 
 
-def natural(text: str) -> list:
+def _natural(tile: Tile) -> list:
     """Sort "Tile 2" before "Tile 10"."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", tile.id)]
 
 
 def _dataset(name: str, entry: dict, pairs: list[tuple[dict, Path, Path]]) -> Dataset:
@@ -91,15 +94,17 @@ def _dataset(name: str, entry: dict, pairs: list[tuple[dict, Path, Path]]) -> Da
         scheme = scheme.ignoring(*BOUNDARY)
     tiles = []
     for fields, image, mask in pairs:
-        called = entry["id"].format(**fields) if "id" in entry else "_".join(fields.values())
-        tiles.append(Tile(called, entry.get("group", called).format(**fields), image, mask))
+        plain = "_".join(fields[name] for name, _ in FIELD.findall(entry["image"]))
+        called = entry["id"].format(**fields) if "id" in entry else plain
+        group = entry["group"].format(**fields) if "group" in entry else called
+        tiles.append(Tile(called, group, image, mask))
     if len({tile.id for tile in tiles}) < len(tiles):
         raise DatasetError(f"{name}: two images are called alike; say id = … with more fields")
     known = {key: entry[key] for key in ("bands", "gsd", "parts") if key in entry}
     card = card_of(tiles[0].image, dataset=name, scheme=scheme, **known)
     recolor = {tuple(color): to for color, to in entry.get("recolor", ())}
     how = {"values": entry.get("values", ()), "pure": entry.get("pure", False)}
-    return Dataset(card, tuple(sorted(tiles, key=lambda one: natural(one.id))), recolor, **how)
+    return Dataset(card, tuple(sorted(tiles, key=_natural)), recolor, **how)
 
 
 def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path, Path]]:
@@ -107,7 +112,7 @@ def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path
     images, masks = (_fitting(folder, layout[kind]) for kind in ("image", "mask"))
     if not images or (unlabeled and not masks):
         return []
-    for key in sorted(images.keys() ^ masks.keys()):
+    for key in sorted(images.keys() ^ masks.keys(), key=repr):
         if key not in images:
             raise DatasetError(f"{masks[key]}: no image {layout['image']} in {folder}")
         if not unlabeled:
@@ -127,12 +132,13 @@ def _fitting(folder: Path, pattern: str) -> dict[tuple, Path]:
     fits = "(?:.*/)?" if plain != pattern else ""
     for text, name, what in zip(parts[::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
         fits += re.escape(text) + (f"(?P<{name}>{what or '[^/]+'})" if name else "")
-    wide = re.sub(r"\*+", "*", FIELD.sub("*", plain)) + ".*"
-    for path in sorted(folder.glob("**/" + wide if plain != pattern else wide)):
-        inside = path.relative_to(folder).with_suffix("").as_posix()
+    wide = re.sub(r"\*+", "*", "*".join(map(glob.escape, parts[::3]))) + ".*"
+    wide = "**/" + wide if plain != pattern else wide
+    for name in sorted(glob.glob(wide, root_dir=folder, recursive=True)):  # noqa: PTH207 (links)
+        path, inside = folder / name, Path(name).with_suffix("").as_posix()
         if not _is_picture(path) or not (match := re.fullmatch(fits, inside)):
             continue
-        key = tuple(match.groupdict().items())
+        key = tuple(sorted(match.groupdict().items()))
         if key in found:
             raise DatasetError(f"{path} and {found[key]}: two files of one name; keep one")
         found[key] = path

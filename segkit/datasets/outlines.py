@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from segkit import rasters
 from segkit.classes import MAP_COLORS, ClassScheme
-from segkit.datasets.readers import DatasetError
+from segkit.datasets.readers import DatasetError, described
 
 #: What pixels are that no outline covers.
 UNLABELED = ("Unlabeled", (155, 155, 155))
@@ -46,9 +46,11 @@ def from_polygons(
             no outline on the scene.
     """
     drawn = polygons if hasattr(polygons, "geometry") else geopandas.read_file(polygons)
+    drawn = drawn[drawn.geometry.notna() & ~drawn.is_empty]
     if column not in drawn.columns or drawn[column].isna().any():
         raise DatasetError(f"each outline needs a class in {column!r}; columns: {list(drawn)}")
-    drawn = drawn[drawn.geometry.notna() & ~drawn.is_empty]
+    if set(drawn.geom_type) - {"Polygon", "MultiPolygon"}:
+        raise DatasetError(f"an outline is a polygon, not one of {set(drawn.geom_type)}")
     called = drawn[column].astype(str)
     if scheme is None:
         names = sorted({*called, *order} - {UNLABELED[0]})
@@ -57,15 +59,14 @@ def from_polygons(
     scheme = scheme.ignoring(*UNLABELED) if scheme.ignore_index is None else scheme
     if strange := {*called, *order} - {*scheme.names}:
         raise DatasetError(f"{', '.join(sorted(strange))}: none of {', '.join(scheme.names)}")
-    with rasters.opened(scene) as raster:
-        if raster.crs is None or drawn.crs is None:
-            raise DatasetError(f"{scene} or its outlines have no CRS: nobody knows where they lie")
-        shapes, meters = drawn.geometry.to_crs(raster.crs), rasters.pixel_size(raster)
-        mask = np.full(raster.shape, scheme.ignore_index, np.uint8)
+    crs, shape, transform, meters = described(scene, _place)
+    if crs is None or drawn.crs is None or (rim and crs.is_geographic):
+        raise DatasetError(f"{scene} and its outlines need a CRS; for a rim, one in meters")
+    shapes, mask = drawn.geometry.to_crs(crs), np.full(shape, scheme.ignore_index, np.uint8)
     height = {name: i for i, name in enumerate(order)}
     lowest_first = called.map(height).fillna(-1).argsort(kind="stable")
     if pairs := [(shapes.iloc[i], scheme.names.index(called.iloc[i])) for i in lowest_first]:
-        rasterize(pairs, out=mask, transform=raster.transform, all_touched=all_touched)
+        rasterize(pairs, out=mask, transform=transform, all_touched=all_touched)
     if (mask == scheme.ignore_index).all():
         raise DatasetError(f"no outline lies on {scene}: is their CRS, {drawn.crs}, the right one?")
     border = ndimage.morphological_gradient(mask, footprint=ndimage.generate_binary_structure(2, 1))
@@ -73,3 +74,7 @@ def from_polygons(
         away = (ndimage.distance_transform_edt(border == 0) + 0.5) * meters
         mask[away <= rim] = scheme.ignore_index
     return mask, scheme
+
+
+def _place(raster) -> tuple:
+    return raster.crs, raster.shape, raster.transform, rasters.pixel_size(raster)

@@ -34,7 +34,7 @@ def read_image(path: Path, rows: Rows = None) -> np.ndarray:
     Raises:
         DatasetError: no such file, a broken one, or pixels of another type.
     """
-    image = _read(path, rows, ("RGB",))
+    image = np.atleast_3d(_read(path, rows, ("RGB",)))
     image = image.astype(np.float32) if image.dtype == np.float64 else image
     if image.dtype.name not in PIXEL_TYPES:
         raise DatasetError(f"{path}: pixels are {image.dtype}, none of {', '.join(PIXEL_TYPES)}")
@@ -70,7 +70,7 @@ def described(path: Path, job: Callable):
     try:
         with rasters.opened(path) as raster:
             return job(raster)
-    except rasterio.errors.RasterioError as error:
+    except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}). Download it again.") from error
 
 
@@ -87,17 +87,21 @@ def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) 
 
         def pixels(raster):
             first, last = rows or (0, raster.height)
-            return raster.read(window=Window(0, first, raster.width, last - first))
+            window = Window(0, first, raster.width, last - first)
+            floats = raster.dtypes[0].startswith("float")  # what has no data is no number
+            return np.ma.filled(raster.read(window=window, masked=floats), np.nan)
 
         return np.moveaxis(described(path, pixels), 0, -1)
     with _opened(path) as picture:
         if isinstance(picture, h5py.Dataset):
             return picture[:]
-        if picture.mode not in modes:
-            wanted = f"{' or '.join(modes)}; save it so, masks in the colors of the scheme"
-            raise DatasetError(f"{path}: mode {picture.mode!r}, expected {wanted}")
-        colored = picture.mode == "P" and palette
-        return np.asarray(picture.convert("RGB") if colored else picture)
+        lossy = picture.format == "JPEG" and picture.mode == "L"  # no class number survives that
+        if picture.mode not in modes or lossy or ";16" in str(picture.tile):
+            wanted = f"{' or '.join(modes)} in 8 bits; save it so, masks as PNG"
+            raise DatasetError(
+                f"{path}: {picture.format}, mode {picture.mode!r}, expected {wanted}"
+            )
+        return np.asarray(picture.convert("RGB") if palette and picture.mode == "P" else picture)
 
 
 @contextmanager
@@ -108,7 +112,7 @@ def _opened(path: Path):
             yield _only_array(path, file) if isinstance(file, h5py.File) else file
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file") from error
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, RuntimeError, KeyError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
 
 

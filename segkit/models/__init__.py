@@ -14,6 +14,5 @@ from segkit.models.encoders import (
     freeze, inflate, load_encoder, segmentation_models, silence, unfreeze,
 )  # fmt: skip
 from segkit.models.unet import (
-    BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, predict, probabilities, unet,
-    up_block,
+    BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, predict, probabilities, unet, up_block,
 )  # fmt: skip
