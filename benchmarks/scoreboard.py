@@ -34,6 +34,7 @@ LANDSLIDES = RESULTS / "landslides.csv"
 CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
 NETWORKS = RESULTS / "city_networks" / "scoreboard.csv"
 LABELS = RESULTS / "labels.csv"
+STORING = RESULTS / "storing.csv"
 ROOT = RESULTS.parent.parent
 PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
 SHOWING = ("04_pretrained_efficientnet_unet", "08_architectures")
@@ -401,6 +402,13 @@ def labels(_: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
+def storing(_: pd.DataFrame) -> str:
+    """Write what a store of larger and larger tiles takes (`benchmarks.storing`)."""
+    found = pd.read_csv(STORING)
+    shown = ["rows", "columns", "seconds", "megapixels a second", "peak MiB"]
+    return _markdown({name: found[name].map("{:,g}".format) for name in shown})
+
+
 def _recipes(found: pd.DataFrame, *without: str) -> pd.Series:
     """Return what decides the learning in each run, but for some options, to group by."""
     return found["command"].map(lambda command: str(recipe(command, without)))
@@ -431,6 +439,7 @@ TABLES = {
     "labels": labels,
     "neighbors": neighbors,
     "landslides": landslides,
+    "storing": storing,
     "districts": lambda _: folds(pd.read_csv(CITY_FOLDS)),
 }
 

@@ -8,6 +8,7 @@ its libraries included.
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def main() -> None:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     told = {"python": platform.python_version(), "date": datetime.now(UTC).date().isoformat()}
+    told["hardware"] = f"CPU, {os.cpu_count()} cores"
     told["command"] = "python -m benchmarks.storing"
     table = pd.DataFrame(rows).assign(**told)
     table.to_csv(RESULTS / "storing.csv", index=False)

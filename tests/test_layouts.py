@@ -93,6 +93,13 @@ def test_what_must_not_be_split_is_one_group(found, groups):
     assert {tile.group for tile in found[0].tiles} == groups
 
 
+def test_images_that_have_no_mask_by_design_are_counted(tmp_path):
+    MAKERS["potsdam"](tmp_path)
+    with pytest.warns(UserWarning, match="left out: 1, as top_potsdam_5_15_RGB.tif") as told:
+        data = datasets.find("potsdam", tmp_path)
+    assert len(data.tiles) == 4 and told[0].filename == __file__
+
+
 @pytest.mark.parametrize("found", ["potsdam"], indirect=True)
 def test_with_and_without_clutter(found):
     data, drawn = found

@@ -8,6 +8,7 @@ import csv
 import glob
 import re
 import tomllib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -117,6 +118,9 @@ def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path
             raise DatasetError(f"{masks[key]}: no image {layout['image']} in {folder}")
         if not unlabeled:
             raise DatasetError(f"{images[key]}: no mask {layout['mask']} in {folder}")
+    if left := sorted(images[key] for key in images.keys() - masks.keys()):
+        told = f"{folder}: images without a mask are left out: {len(left)}, as {left[0].name}"
+        warnings.warn(told, stacklevel=4)
     known = {*images.values(), *masks.values()}
     beside = {p for d in {one.parent for one in known} for p in d.iterdir() if _is_picture(p)}
     if (others := sorted(beside - known)) and not unlabeled:

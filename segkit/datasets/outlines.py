@@ -46,7 +46,7 @@ def from_polygons(
             no outline on the scene.
     """
     drawn = polygons if hasattr(polygons, "geometry") else geopandas.read_file(polygons)
-    drawn = drawn[drawn.geometry.notna() & ~drawn.is_empty]
+    drawn = drawn[~drawn.is_empty].dropna(subset=[drawn.geometry.name])
     if column not in drawn.columns or drawn[column].isna().any():
         raise DatasetError(f"each outline needs a class in {column!r}; columns: {list(drawn)}")
     if set(drawn.geom_type) - {"Polygon", "MultiPolygon"}:
