@@ -15,19 +15,20 @@ MARKS = re.compile(r"(<!-- data sets -->\n).*?(<!-- /data sets -->)", re.DOTALL)
 ADDRESS = re.compile(r"https://[^\s,]+")
 ROWS = {
     "what": "What", "license": "License", "size": "Size", "split": "Official split",
-    "get": "How to get it", "becomes": "What it becomes", "mind": "Mind",
+    "get": "How to get it", "where": "Where to put it", "becomes": "What it becomes",
+    "mind": "Mind",
 }  # fmt: skip
 
 
 def section(name: str, entry: dict) -> str:
     """Return the heading and the table of one data set."""
+    if not entry.get("city"):
+        folder = entry.get("folders", [name])[0]
+        entry = entry | {"where": f"`data/{folder}/{entry['example']}` and so on"}
     rows = {title: entry[key] for key, title in ROWS.items() if entry.get(key)}
     rows["How to get it"] = ADDRESS.sub(r"<\g<0>>", rows["How to get it"])
     if entry.get("kaggle") or entry.get("files"):
         rows["How to get it"] += f', or `segkit.datasets.fetch("{name}")`'
-    if not entry.get("city"):
-        folder = entry.get("folders", [name])[0]
-        rows["Where to put it"] = f"`data/{folder}/{entry['example']}` and so on"
     lines = [f"| {title} | {text} |" for title, text in rows.items()]
     return "\n".join([f"## {name}: {entry['title']}", "", "| | |", "|---|---|", *lines, ""])
 

@@ -1,4 +1,4 @@
-"""Every figure of the course: one palette, always a legend.
+"""Figures of images, masks and scores: one palette, always a legend.
 
 A figure is returned, never shown, so that a notebook's last line displays it once.
 """

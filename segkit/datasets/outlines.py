@@ -69,8 +69,8 @@ def from_polygons(
         rasterize(pairs, out=mask, transform=transform, all_touched=all_touched)
     if (mask == scheme.ignore_index).all():
         raise DatasetError(f"no outline lies on {scene}: is their CRS, {drawn.crs}, the right one?")
-    border = ndimage.morphological_gradient(mask, footprint=ndimage.generate_binary_structure(2, 1))
-    if rim and border.any():
+    cross = ndimage.generate_binary_structure(2, 1)
+    if rim and (border := ndimage.morphological_gradient(mask, footprint=cross)).any():
         away = (ndimage.distance_transform_edt(border == 0) + 0.5) * meters
         mask[away <= rim] = scheme.ignore_index
     return mask, scheme
