@@ -1,9 +1,10 @@
-"""Record, with three seeds, what notebooks 05 and 06 show with one.
+"""Record, with three seeds, what notebooks 05, 06 and 10 show with one.
 
     python -m benchmarks.lessons landslides     losses for a rare class, on the embedded mountains
     python -m benchmarks.lessons neighbors      the leak of patches that overlap, in the city
+    python -m benchmarks.lessons slides         losses, gates and bands, on more chips, for longer
 
-Both train by classroom.recipes, for several lengths. A row that is there is not made again.
+All train by classroom.recipes, the first two for several lengths. A row that is there is not made again.
 """
 
 import argparse
@@ -13,17 +14,33 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from sklearn.metrics import average_precision_score
 
 from benchmarks import scoreboard
 from benchmarks.options import RESULTS
 from benchmarks.train import data
-from classroom import measures, recipes
-from segkit import __version__, metrics, patches, store, training
+from classroom import course, measures, recipes
+from segkit import __version__, datasets, metrics, models, patches, store, training
+from segkit.files import work_root
 
 SEEDS = (0, 1, 2)
-#: How often a training goes through its data.
-PASSES = {"landslides": (10, 30), "neighbors": (2, 4, 8)}
+#: What of a lesson varies: passes through its data, or an arm.
+VARIED = {
+    "landslides": ("passes", (10, 30)),
+    "neighbors": ("passes", (2, 4, 8)),
+    "slides": (
+        "arm",
+        (
+            "cross-entropy",
+            "focal Tversky and weighted",
+            "focal Tversky",
+            "attention gates",
+            "red, green, blue alone",
+        ),
+    ),
+}
 
 
 def landslides(passes: int, seed: int) -> Iterator[dict]:
@@ -50,7 +67,47 @@ def neighbors(passes: int, seed: int) -> Iterator[dict]:
     yield {"test patches": patch_count, **scores, "gap low (95 %)": low, "gap high": high}
 
 
-LESSONS = {"landslides": landslides, "neighbors": neighbors}
+def slides(arm: str, seed: int) -> Iterator[dict]:
+    """Train one network of notebook 10, in the quick profile; score it on the test chips.
+
+    The arms differ from "focal Tversky and weighted" in one thing: the loss, the gates, the bands.
+    """
+    folder = work_root() / "benchmarks" / "mountains"
+    tiles_h5, patches_h5 = folder / "tiles.h5", folder / "patches.h5"
+    if not patches_h5.exists():
+        store.build(datasets.find("mountains"), tiles_h5)
+        patches.cut(tiles_h5, patches_h5, size=128)
+        patches.split(patches_h5, by="image")
+    images, masks = patches.read(patches_h5, patches.members(patches_h5, "train"))
+    losses = recipes.slide_losses(masks)
+    card, blend = store.card(patches_h5), "focal Tversky and weighted"
+    seen = np.array([band in ("red", "green", "blue") for band in card.bands], np.float32)
+    keep = seen if arm.startswith("red") else np.ones_like(seen)
+    build = models.attention_unet if arm == "attention gates" else models.unet
+    with tempfile.TemporaryDirectory() as folder:
+        model, _ = recipes.landslide_net(
+            course.QUICK, patches_h5, Path(folder, "m.keras"), losses.get(arm, losses[blend]),
+            seed, build, keep,
+        )  # fmt: skip
+    said = {}
+    for subset in ("validation", "test"):
+        images, masks = patches.read(patches_h5, patches.members(patches_h5, subset))
+        found = models.predict(model, card.scaled(images) * keep)[..., 1]
+        said[subset] = masks == 1, found
+    threshold = measures.best_threshold(*said["validation"])
+    truth, found = said["test"]
+    half = metrics.scores(metrics.confusion(truth.astype(int), (found >= 0.5).astype(int), 2)).loc[
+        1
+    ]
+    yield {
+        **half[["f1", "precision", "recall"]],
+        "threshold": threshold,
+        "f1 at threshold": measures.f1(truth, found >= threshold),
+        "average precision": average_precision_score(truth.ravel(), found.ravel()),
+    }
+
+
+LESSONS = {"landslides": landslides, "neighbors": neighbors, "slides": slides}
 
 
 def main() -> None:
@@ -61,13 +118,14 @@ def main() -> None:
     parser.add_argument("lesson", choices=LESSONS)
     lesson, device = parser.parse_args().lesson, training.setup()
     table = RESULTS / f"{lesson}.csv"
-    known = pd.read_csv(table)[["passes", "seed"]].to_numpy().tolist() if table.exists() else []
-    for seed in SEEDS:
-        for passes in PASSES[lesson]:
-            if [passes, seed] in known:
+    name, settings = VARIED[lesson]
+    known = pd.read_csv(table)[[name, "seed"]].to_numpy().tolist() if table.exists() else []
+    for setting in settings:
+        for seed in SEEDS:
+            if [setting, seed] in known:
                 continue
-            for row in LESSONS[lesson](passes, seed):
-                about = {"passes": passes, "seed": seed, **row, "hardware": device.name}
+            for row in LESSONS[lesson](setting, seed):
+                about = {name: setting, "seed": seed, **row, "hardware": device.name}
                 about["version"] = f"segkit {__version__}, Python {platform.python_version()}"
                 about["date"] = datetime.now(UTC).date().isoformat()
                 about["command"] = f"python -m benchmarks.lessons {lesson}"

@@ -1,8 +1,9 @@
 """Make a model that ships: its weights in half as many bytes, its scores before and after.
 
     python -m benchmarks.ship work/benchmarks/sample/<model>.keras city-lite0
+    python -m benchmarks.ship --cards       (cards anew from the data sets; the weights stay)
 
-writes models/city-lite0.keras and a row of results/shipped.csv, and from all rows the table of
+The first writes models/city-lite0.keras and a row of results/shipped.csv, and from all rows the table of
 models/README.md. The model was trained by `benchmarks.train`; its record holds that command. On
 disk its weights are float16, but for those that float16 cannot hold; in use they are float32.
 """
@@ -21,7 +22,7 @@ import pandas as pd
 
 from benchmarks import options, score, train
 from benchmarks.options import RESULTS
-from segkit import training
+from segkit import store, training
 from segkit.files import whole
 from segkit.models.files import RECORD, SHIPPED
 
@@ -96,6 +97,16 @@ def ship(name: str, path: Path, folder: Path = SHIPPED) -> dict:
     }
 
 
+def renew_card(path: Path) -> None:
+    """Write a shipped model's card anew from the data that it has learned from."""
+    record = training.load(path).record
+    tiles_h5 = train.data(record["card"]["dataset"], "image")[0]
+    card = json.loads(store.card(tiles_h5).to_json())
+    if card["fingerprint"] != record["card"]["fingerprint"]:
+        raise SystemExit(f"{path.name} has learned from other tiles than {tiles_h5} holds")
+    halve(path, path, card=record["card"] | {"spread": card["spread"]})
+
+
 def table(found: pd.DataFrame) -> str:
     """Write the shipped models as Markdown."""
     shown = {
@@ -115,9 +126,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("path", type=Path)
-    parser.add_argument("name")
+    parser.add_argument("path", type=Path, nargs="?")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--cards", action="store_true")
     given = parser.parse_args()
+    if given.cards:
+        for path in sorted(SHIPPED.glob("*.keras")):
+            renew_card(path)
+        return
+    if not given.name:
+        parser.error("which model, under which name? Or --cards")
     new = pd.DataFrame([ship(given.name, given.path)])
     if SHIPMENTS.exists():
         before = pd.read_csv(SHIPMENTS)

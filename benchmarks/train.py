@@ -143,9 +143,10 @@ def train(
             tiles_h5,
             drawn(patches.tiles(patches_h5, "train", options.split), options.share, options.seed),
             variety.reach(options.crop, options.scales) if options.scales else options.crop,
-            candidates=options.candidates,
-            **how,
+            **how | {"batch_size": options.batch_size * options.candidates},
         )
+    if options.candidates > 1:
+        crops = variety.chosen(crops, options.candidates, scheme)
     if options.scales:
         crops = variety.scaled(crops, options.crop, options.scales)
     if options.tint:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from segkit import losses
+from segkit.classes import ClassScheme
 
 
 def reach(size: int, scales: tuple[float, float]) -> int:
@@ -37,6 +38,27 @@ def scaled(data: tf.data.Dataset, size: int, scales: tuple[float, float]) -> tf.
         return images, masks
 
     return data.map(change)
+
+
+def chosen(data: tf.data.Dataset, count: int, scheme: ClassScheme) -> tf.data.Dataset:
+    """Of each `count` crops in a batch keep the one with most pixels of a class drawn for them.
+
+    All classes but the ignored one are drawn alike, so rare ones are seen more often.
+    """
+    classes = tf.constant([c for c in range(len(scheme)) if c != scheme.ignore_index], tf.uint8)
+
+    def change(images, masks):
+        groups = tf.shape(masks)[0] // count
+        drawn = tf.gather(classes, tf.random.uniform((groups,), 0, len(classes), tf.int32))
+        wanted = tf.reshape(masks, (groups, count, -1)) == drawn[:, None, None]
+        best = tf.argmax(tf.math.count_nonzero(wanted, axis=-1), axis=1, output_type=tf.int32)
+        kept = tf.range(groups) * count + best
+        return tf.gather(images, kept), tf.gather(masks, kept)
+
+    found = data.map(change)
+    found.card, found.restart = data.card, data.restart  # as pipeline.origin looks for them
+    found.images_per_step = data.images_per_step / count
+    return found
 
 
 def tinted(data: tf.data.Dataset, share: float) -> tf.data.Dataset:

@@ -1,6 +1,7 @@
 """The city as a data set on disk, with the faces that real ones have."""
 
 import zlib
+from dataclasses import asdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from segkit.files import progress as bar
 
 from .city import CITY, CRS, City
 from .folders import whole_folder
+from .mountains import Mountains, write_landslides
 from .scene import paint, render, transform
 from .surface import Material as M
 
@@ -42,13 +44,13 @@ _MAP_COLORS = {
 
 
 def write(
-    folder: str | Path, city: City = CITY, progress: bool = False, hidden: bool = False
+    folder: str | Path, city: City | Mountains = CITY, progress: bool = False, hidden: bool = False
 ) -> Path:
     """Make the data set, whole or not at all.
 
     Args:
         folder: where it goes; a finished set of this version and city is left as it is.
-        city: which world and sensor.
+        city: which world and sensor; or which mountains (see `write_landslides`).
         progress: whether to show a progress bar.
         hidden: whether the scene comes without its mask, and nothing says which city it is.
 
@@ -58,6 +60,8 @@ def write(
     Raises:
         FileExistsError: the folder holds something else.
     """
+    if isinstance(city, Mountains):
+        return write_landslides(folder, **asdict(city), progress=progress)
     stamp = _stamp(city, "challenge" if hidden else "tiles")
     if hidden:
         del stamp["seed"]

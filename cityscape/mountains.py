@@ -1,11 +1,14 @@
 """Mountains with landslides, 14 bands and a mask, laid out like Landslide4Sense."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 from scipy import ndimage
+
+from segkit.files import progress as bar
 
 from .folders import whole_folder
 from .lattice import hashed, noise, octaves, uniform
@@ -36,7 +39,7 @@ _START, _STOP = 0.55, 0.14  # rise over run: a slide starts above, and comes to 
 _LENGTH, _HALF_WIDTH = (14.0, 42.0), (1.5, 2.1)  # pixels: the least, and how much more
 _FRAY, _FRAY_SIZE = 0.5, 60  # of a slide's edge; meters, lattice
 _BARE, _REGROWN, _REGROWN_SIZE = (0.4, 0.6), 0.25, 50  # share: least, more; lost; meters, lattice
-_CALM, _STORM = 0.15, 0.60  # share of chips with no slide; greatest share of sources that slide
+_CALM, _STORM = 0.15, 0.60  # share of chips with no slide; see Mountains.storm
 
 #: reflectance × 1000 in the bands B1 … B12 of Sentinel-2, and its spread within the material.
 _SPECTRA = {
@@ -64,7 +67,28 @@ _BAND_MEAN = (
 )  # fmt: skip
 
 
-def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path:
+@dataclass(frozen=True)
+class Mountains:
+    """Which chips of which mountains.
+
+    Attributes:
+        count: how many chips.
+        seed: another seed, other mountains.
+        storm: greatest share, in a chip, of the places where a slide may start that do slide.
+    """
+
+    count: int
+    seed: int = 0
+    storm: float = _STORM
+
+
+#: About one pixel in fifty slid.
+MOUNTAINS = Mountains(count=150, storm=0.32)
+
+
+def write_landslides(
+    folder: str | Path, count=40, seed=0, storm: float = _STORM, progress: bool = False
+) -> Path:
     """Make the data set, whole or not at all.
 
     `TrainData/img/image_<n>.h5` holds `img`, float64 (128, 128, 14), each band divided by a
@@ -75,6 +99,8 @@ def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path
         folder: the root of the data; a finished set of this version, count and seed stays as it is.
         count: how many chips; the first ones are the same for every count.
         seed: which mountains.
+        storm: see `Mountains`.
+        progress: whether to show a progress bar.
 
     Returns:
         The set's own folder, `landslide/landslide4sense` under the root.
@@ -86,16 +112,18 @@ def write_landslides(folder: str | Path, count: int = 40, seed: int = 0) -> Path
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least 1 chip")
     stamp = {"version": f"mountains {VERSION}, {count} chips", "seed": seed, "pixel": PIXEL}
+    stamp |= {"storm": storm}
 
     def write(part: Path) -> None:
-        for number in range(1, count + 1):
-            _write_chip(part / "TrainData", number, seed)
+        numbers = range(1, count + 1)
+        for number in bar(numbers, "making the mountains") if progress else numbers:
+            _write_chip(part / "TrainData", number, seed, storm)
 
     return whole_folder(Path(folder) / FOLDER, stamp, write)
 
 
-def _write_chip(folder: Path, number: int, seed: int) -> None:
-    image, mask = chip(number, seed)
+def _write_chip(folder: Path, number: int, seed: int, storm: float) -> None:
+    image, mask = chip(number, seed, storm)
     for kind, name, values in (("img", "image", image), ("mask", "mask", mask)):
         path = folder / kind / f"{name}_{number}.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,14 +131,14 @@ def _write_chip(folder: Path, number: int, seed: int) -> None:
             file[kind] = values
 
 
-def chip(number: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def chip(number: int, seed: int = 0, storm: float = _STORM) -> tuple[np.ndarray, np.ndarray]:
     """Draw one chip: image float64 (128, 128, 14), mask uint8 (128, 128)."""
     steps = (np.arange(-_MARGIN, SIZE + _MARGIN) + 0.5) * PIXEL
     x, y, key = steps[None, :] + number * _APART, steps[:, None], seed * 1000
     elevation, river = _terrain(x, y, key)
     south, east = np.gradient(elevation, PIXEL)
     steepness = np.sqrt(south * south + east * east)
-    bare, scar = _slides(x, y, south, east, number, key)
+    bare, scar = _slides(x, y, south, east, number, key, storm)
     ground = _cover(x, y, elevation, steepness, river, key)
     light = (_SUN[2] - _SUN[0] * east - _SUN[1] * south) / np.sqrt(1 + steepness * steepness)
     bands = _expose(x, y, ground, bare, light, key)
@@ -165,12 +193,12 @@ def _cover(x, y, elevation, steepness, river, key: int) -> np.ndarray:
     return ground
 
 
-def _slides(x, y, south, east, number: int, key: int) -> tuple[np.ndarray, np.ndarray]:
+def _slides(x, y, south, east, number: int, key: int, most: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the bare share of the ground, float64 in 0–1, and whether it slid, bool; (H, W)."""
     bare, scar = np.zeros(south.shape), np.zeros(south.shape, bool)
     here, cells = np.array([number]), np.indices([s // _SOURCES + 1 for s in south.shape])
     luck = float(uniform(hashed(key + 80, here))[0])
-    storm = _STORM * max(0.0, luck - _CALM) / (1 - _CALM)
+    storm = most * max(0.0, luck - _CALM) / (1 - _CALM)
     edge = 1 + _FRAY * octaves(x, y, _FRAY_SIZE, key + 81, 2)
     draws = hashed(key + 91, here, *cells)
     for place in np.argwhere(uniform(hashed(key + 90, here, *cells)) < storm):

@@ -28,6 +28,10 @@ PACKAGES = ("tensorflow", "keras", "segmentation_models", "rasterio", "geopandas
 PYTHON_OK = (3, 11) <= sys.version_info[:2] <= (3, 13)
 #: The split that the notebooks train and test on.
 SPLIT = "image"
+#: Pixels of a patch; chips that are smaller make smaller ones.
+PATCH = 256
+#: The data sets of notebook 10.
+LANDSLIDES = ("mountains", "landslide4sense", "sentinel2_landslides")
 #: What Linux, WSL included, calls the devices that TensorFlow can use.
 GPU_DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
 #: How long a training that catches up takes, for each profile.
@@ -275,7 +279,9 @@ def _tiles(path: Path) -> None:
 
 
 def _patches(path: Path) -> None:
-    patches.cut(catch_up("tiles.h5"), path)
+    tiles_h5 = catch_up("tiles.h5")
+    smallest = int(store.index(tiles_h5)[["height", "width"]].min(axis=None))
+    patches.cut(tiles_h5, path, size=min(PATCH, max(32, smallest // 32 * 32)))
     patches.split(path, by=SPLIT)
 
 

@@ -117,6 +117,22 @@ def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
     return float(across / elsewhere)
 
 
+def best_threshold(truth: np.ndarray, probability: np.ndarray) -> float:
+    """Return the threshold, in steps of 0.01, at which the F1 of a class is highest.
+
+    Args:
+        truth: bool, which pixels are of the class.
+        probability: of the same shape, 0–1.
+    """
+    steps = np.arange(0.01, 1, 0.01)
+    return float(max(steps, key=lambda step: f1(truth, probability >= step)))
+
+
+def f1(truth: np.ndarray, found: np.ndarray) -> float:
+    """Return the F1 of one class from two bool arrays; 0 where nothing is found and nothing there."""
+    return float(2 * (truth & found).sum() / max(truth.sum() + found.sum(), 1))
+
+
 def boundary_counts(
     y_true: np.ndarray, y_pred: np.ndarray, classes: int, ignore_index=None, tolerance: float = 3
 ) -> np.ndarray:

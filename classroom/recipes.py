@@ -169,6 +169,33 @@ def leak_trial(patches_h5: Path, seed: int, passes: int) -> dict[str, np.ndarray
     return found
 
 
+def landslide_net(
+    profile: Profile, patches_h5: Path, path: Path, loss, seed=0, build=models.unet, keep=None
+) -> Trained:
+    """Train a network of notebook 10 on chips of landslides.
+
+    Args:
+        profile, patches_h5, path: see the top of this file.
+        loss: of (truth, probabilities).
+        seed: of weights, order and augmentation.
+        build: `models.unet` or `models.attention_unet`.
+        keep: for each band 1, or 0 to blank it; None keeps all.
+
+    Returns:
+        The model and its history.
+    """
+    training.setup(seed=seed)
+    card = store.card(patches_h5)
+    model = build(len(card.scheme), profile.width, channels=len(card.bands))
+    how = {"batch_size": profile.batch_size, "seed": seed}
+    learn = pipeline.batches(patches_h5, "train", augment=True, **how)
+    validation = pipeline.batches(patches_h5, "validation", **how)
+    if keep is not None:
+        learn, validation = (x.map(lambda a, y: (a * keep, y)) for x in (learn, validation))
+    plan = {"epochs": max(1, profile.epochs // 2), "steps": profile.steps, "loss": loss}
+    return model, training.fit(model, learn, validation, card.scheme, path, **plan)
+
+
 def chips(train: int = 60, test: int = 20) -> tuple[Pairs, Pairs]:
     """Draw chips of the embedded mountains, to train on and to score on.
 
@@ -193,6 +220,13 @@ def rare_losses(masks: np.ndarray) -> dict:
         "cross-entropy and Dice": training.default_loss(LANDSLIDE),
         "focal Tversky and weighted": rare_class_loss(LANDSLIDE, class_weights),
     }
+
+
+def slide_losses(masks: np.ndarray) -> dict:
+    """Return the losses that notebook 10 compares, for these masks of two classes."""
+    named = rare_losses(masks)
+    chosen = {k: named[k] for k in ("cross-entropy", "focal Tversky and weighted")}
+    return chosen | {"focal Tversky": losses.focal_tversky}
 
 
 def landslides(train: Pairs, test: Pairs, loss, seed: int, passes: int) -> np.ndarray:

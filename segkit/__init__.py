@@ -15,9 +15,9 @@ __version__ = "0.1.0"
 
 #: The road through the house: a room imports only rooms that stand before it.
 ROOMS = (
-    "files", "classes", "rasters", "datasets", "store", "patches", "pipeline", "weights", "models",
-    "losses", "metrics", "evaluation", "training", "scenes", "cleanup", "basemaps", "maps",
-    "webmap", "plots",
+    "files", "classes", "rasters", "domain", "datasets", "store", "patches", "pipeline", "weights",
+    "models", "losses", "metrics", "evaluation", "training", "scenes", "cleanup", "basemaps",
+    "maps", "webmap", "plots",
 )  # fmt: skip
 
 

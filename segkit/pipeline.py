@@ -102,7 +102,6 @@ def crops(
     batch_size: int,
     augment: bool = True,
     seed: int = 0,
-    candidates: int = 1,
 ) -> tf.data.Dataset:
     """Draw random windows straight from whole tiles, without end.
 
@@ -113,8 +112,6 @@ def crops(
         batch_size: windows in a batch.
         augment: turn, flip, change contrast and brightness.
         seed: of all of that.
-        candidates: above 1, a class is drawn for each window, all classes alike, and of so many
-            windows the one with most of it is taken: rare classes are seen more often.
 
     Returns:
         An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); `.card`
@@ -136,11 +133,10 @@ def crops(
         with h5py.File(tiles_h5, "r") as file:
             while True:
                 picked = rng.choice(len(chosen), batch_size, p=chance)
-                pairs = [_window(file, chosen.index[i], size, rng, wanted) for i in picked]
+                pairs = [_window(file, chosen.index[i], size, rng) for i in picked]
                 yield _stack(pairs, card, rng if augment else None)
 
     card = store.card(tiles_h5)
-    wanted = ([c for c in range(len(card.scheme)) if c != card.scheme.ignore_index], candidates)
     data = _dataset(draw, (batch_size, size, size, len(card.bands)))
     data.card, data.restart, data.images_per_step = card, lambda: None, batch_size
     return data
@@ -157,15 +153,10 @@ def origin(data: tf.data.Dataset) -> tf.data.Dataset | None:
     return data
 
 
-def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator, wanted):
-    """Read a random window, or of some the one with most pixels of a class that is drawn first."""
-    tile, (classes, candidates) = file["tiles"][tile_id], wanted
-    places = [_place(tile["mask"].shape, size, rng) for _ in range(candidates)]
-    if candidates > 1:
-        klass = rng.choice(classes)
-        masks = [tile["mask"][r : r + size, c : c + size] for r, c in places]
-        places = [places[np.argmax([np.count_nonzero(mask == klass) for mask in masks])]]
-    return store.window(tile, *places[0], size, size)
+def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator):
+    """Read a random window."""
+    tile = file["tiles"][tile_id]
+    return store.window(tile, *_place(tile["mask"].shape, size, rng), size, size)
 
 
 def _place(shape: tuple[int, int], size: int, rng: np.random.Generator) -> tuple[int, ...]:

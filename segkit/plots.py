@@ -5,11 +5,9 @@ A figure is returned, never shown, so that a notebook's last line displays it on
 
 import functools
 from collections.abc import Callable
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -24,8 +22,6 @@ STYLE = Path(__file__).with_name("course.mplstyle")
 ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
 #: Gray level of pixels without a class.
 NO_CLASS = 225
-#: What columns of a history are called on an axis.
-AXES = {"miou": "mean IoU", "images": "images seen", "seconds": "seconds of training"}
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 
@@ -112,39 +108,3 @@ def comparison(
         for image, truth, answer in zip(images, truths, predictions, strict=True)
     ]
     return grid(rows, ["image", "truth", "prediction", "error (red)"], scheme, labels)
-
-
-@styled
-def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) -> Figure:
-    """Draw grouped bars: one group per row of the table, one bar per column."""
-    of = dict(zip(scheme.names, np.array(scheme.colors) / 255, strict=True)) if scheme else {}
-    colors = [of.get(name, color) for name, color in zip(table.columns, cycle(LINE_COLORS))]
-    figure, ax = plt.subplots(figsize=(7.5, 3))
-    table.plot.bar(ax=ax, color=colors, edgecolor="0.4", width=0.8, rot=0, legend=False)
-    ax.set(ylabel=ylabel, xlabel="")
-    figure.legend(loc="outside lower center", ncols=6)
-    return figure
-
-
-@styled
-def curves(
-    histories: dict[str, pd.DataFrame], panels=(("epoch", "loss"), ("epoch", "miou")), train=True
-) -> Figure:
-    """Draw scores over the course of trainings, one color per run.
-
-    Args:
-        histories: name → what `training.fit` returned.
-        panels: for each picture, what lies to the right (epoch, images or seconds) and upwards.
-        train: draw training's values, dashed, beside those of validation.
-    """
-    figure, axes = plt.subplots(1, len(panels), figsize=(8.5, 3))
-    for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
-        for ax, (x, y) in zip(axes, panels, strict=True):
-            place = history[x] + (x == "epoch")
-            if train:
-                ax.plot(place, history[y], "--", color=color, alpha=0.6, label=f"{name}, training")
-            if f"val_{y}" in history:
-                ax.plot(place, history[f"val_{y}"], ".-", color=color, label=f"{name}, validation")
-            ax.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
-    axes[-1].legend()
-    return figure

@@ -16,7 +16,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from segkit import models, rasters
+from segkit import domain, models, rasters
 from segkit.datasets import Card
 from segkit.files import progress, whole
 from segkit.patches import patchify, starts
@@ -77,10 +77,10 @@ def predict(
         ValueError: bands, data type or window size do not fit; says what to do.
 
     Warns:
-        UserWarning: the scene's pixels are much larger or smaller than those learned from, or its
-            bands are called by other colors.
+        UserWarning: the scene's pixels are much larger or smaller than those learned from, its
+            bands are called by other colors, or it looks unlike what the model learned from.
     """
-    target = Path(target)
+    target, looks = Path(target), []
     if target.resolve() == Path(source).resolve():
         raise ValueError(f"{target} is the scene itself: name another file for the map")
     names = ["classes"] + ["confidence"] * confidence + ["probabilities"] * probabilities
@@ -90,8 +90,12 @@ def predict(
         card = getattr(model, "card", None) or plain
         bands = _checked(scene, card, bands, scaling, window)
         card = replace(card, ranges=[scaling] * len(bands)) if scaling else card
-        strips = _strips(model, scene, card, bands, window, overlap, batch_size, tta)
+        strips = _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks)
         _write(strips, scene, target, names, model)
+    far = np.median(domain.distances(card.spread, looks)) if card.spread and looks else 0
+    if far > 1 and scaling is None:
+        text = f"{Path(source).name} looks unlike what the model learned from: distance {far:.1f}"
+        warnings.warn(f"{text} (1 is rare). Expect a worse map; see notebook 09", stacklevel=2)
     return target
 
 
@@ -138,8 +142,8 @@ def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
         warnings.warn(f"{scene.name} has {text}, or expect a worse map", stacklevel=4)
 
 
-def _strips(model, scene, card, bands, window, overlap, batch_size, tta) -> Iterator:
-    """Yield strips from the top of the scene down.
+def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) -> Iterator:
+    """Yield strips from the top of the scene down; describe them in `looks`.
 
     Each is a window of the scene, its probabilities (rows, width, classes), and where it has data,
     bool (rows, width).
@@ -149,6 +153,8 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta) -> Iter
     for row, end in zip(progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))
         pixels = scene.read(bands, window=area)
+        valid = np.isfinite(pixels).any(axis=0) & (scene.dataset_mask(window=area) > 0)
+        looks += domain.describe(np.where(valid, pixels, np.nan).transpose(1, 2, 0))
         image = card.scaled(np.moveaxis(pixels, 0, -1))
         windows, image = patchify(image, window, overlap)[0], None
         for i in range(0, len(columns), batch_size):
@@ -158,9 +164,7 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta) -> Iter
             for column, probability in zip(columns[i:], found, strict=False):
                 total[:, column : column + window] += weight * probability
         area, finished = Window(0, row, scene.width, end - row), total[: end - row, : scene.width]
-        numbers = np.isfinite(pixels[:, : end - row]).any(axis=0)
-        valid = numbers & (scene.dataset_mask(window=area) > 0)
-        yield area, finished / finished.sum(axis=-1, keepdims=True), valid
+        yield area, finished / finished.sum(axis=-1, keepdims=True), valid[: end - row]
         total = np.concatenate([total[end - row :], np.zeros_like(total[: end - row])])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import rasterio
 
+from segkit import domain
 from segkit.classes import ClassScheme
 from segkit.datasets import Card, Dataset, DatasetError, Tile, georeference, size
 from segkit.files import progress, shown, whole
@@ -40,12 +41,12 @@ def build(dataset: Dataset, path: str | Path) -> Path:
 
     Returns:
         `path`. Its card is the data set's, with the fingerprint of all pixels and, where pixels
-        are not uint8, the measured range of each band.
+        are not uint8, the measured range of each band; and how colors and texture spread.
 
     Raises:
         DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
     """
-    digest, samples, recolored = hashlib.sha256(repr(dataset.scheme).encode()), [], 0
+    digest, samples, looks, recolored = hashlib.sha256(repr(dataset.scheme).encode()), [], [], 0
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), whole(path) as part, h5py.File(part, "w") as file:
         for tile in progress(dataset.tiles, "tiles.h5"):
             stored = _created(file, dataset.card, tile)
@@ -55,13 +56,14 @@ def build(dataset: Dataset, path: str | Path) -> Path:
                 if not dataset.card.ranges:
                     pixels = image.reshape(-1, image.shape[2])
                     samples.append(pixels[:: max(1, stored["mask"].size // SAMPLE)])
+                looks += domain.describe(image)
                 stored["image"][row : row + len(image)] = image
                 stored["mask"][row : row + len(mask)] = mask
                 stored.attrs["recolored_pixels"] += changed
             recolored += int(stored.attrs["recolored_pixels"])
         ranges = _ranges(samples) if samples else dataset.card.ranges
         known = {"fingerprint": digest.hexdigest()[:16], "ranges": ranges}
-        card = dataclasses.replace(dataset.card, **known).to_json()
+        card = dataclasses.replace(dataset.card, **known, spread=domain.spread(looks)).to_json()
         file.attrs.update(card=card, files=dataset.files(), recolored_pixels=recolored)
         file.attrs["format"] = FORMAT
     return Path(path)

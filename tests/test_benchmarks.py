@@ -24,7 +24,7 @@ from benchmarks import (
     train,
     variety,
 )
-from segkit import losses, metrics, models, training
+from segkit import losses, metrics, models, pipeline, store, training
 from segkit.classes import DUBAI
 
 
@@ -559,3 +559,18 @@ def test_pages_and_notebooks_show_the_recorded_runs():
         cells = nbformat.read(path, as_version=4).cells
         marked = [cell.source for cell in cells if scoreboard.MARKS.search(cell.source)]
         assert marked and all(scoreboard.rendered(text, found) == text for text in marked)
+
+
+def test_of_many_windows_the_one_with_most_of_a_class_is_taken(tiles_h5):
+    scheme = store.scheme(tiles_h5)
+    crops = pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), 16, 24)
+    found = variety.chosen(crops, 12, scheme)
+    assert found.images_per_step == 2 and pipeline.origin(found).card == crops.card
+
+    def rarest(data, batches):
+        masks = np.concatenate([masks for _, masks in data.take(batches).as_numpy_iterator()])
+        assert masks.shape[1:] == (16, 16)
+        shares = np.bincount(masks.ravel(), minlength=len(scheme)) / masks.size
+        return np.sort(np.delete(shares, scheme.ignore_index))[:2].sum()
+
+    assert rarest(found, 20) > 1.2 * rarest(crops, 2) > 0

@@ -137,6 +137,19 @@ REPAIRS = {
             'mask, place = mask[::-1], {"crs": scene.crs, "transform": scene.transform}': "rows",
         },
     ),
+    "chip_mean": (
+        "scores.append(2 * hit / both if both else 1.0)",
+        [
+            "scores.append(2 * hit / both if both else np.nan)\n    return np.nanmean(scores)",
+            "scores += [2 * hit / both] if both else []",
+        ],
+        {
+            "scores.append(2 * hit / max(both, 1))": "nobody asked",
+            "scores += [2 * hit / both] if truth.any() else []": "False alarm".lower(),
+            "scores.append(1.0 if both else 0.0)": "nothing found",
+            "scores.append(hit)": "the mean is 0.5",
+        },
+    ),
     "border_weights": (
         "across = np.hanning(size)",
         [

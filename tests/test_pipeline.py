@@ -74,16 +74,3 @@ def test_a_crop_of_a_patch_is_a_window_of_it(patches_h5):
             assert (windows == masks[k].numpy()).all(axis=(2, 3)).any()
     with pytest.raises(ValueError, match="from 1 to 32"):
         pipeline.batches(patches_h5, "test", 4, crop=33)
-
-
-def test_of_many_windows_the_one_with_most_of_a_class_is_taken(tiles_h5):
-    def share(candidates):
-        rng = np.random.default_rng(0)
-        with store.opened(tiles_h5) as file:
-            drawn = (
-                pipeline._window(file, "tile1_part001", 16, rng, ([3], candidates))
-                for _ in range(40)
-            )
-            return np.mean([(mask == 3).mean() for _, mask in drawn])
-
-    assert share(12) > 2 * share(1) > 0

@@ -30,6 +30,7 @@ class Card:
         gsd: ground sample distance, meters a pixel is wide; None where nobody knows.
         parts: whether the images of a group are numbered parts, the last of them held out.
         fingerprint: of all pixels and classes; empty until they are stored.
+        spread: of colors and texture over the tiles (see `domain`); empty until they are stored.
     """
 
     dataset: str
@@ -40,6 +41,7 @@ class Card:
     gsd: float | None = None
     parts: bool = False
     fingerprint: str = ""
+    spread: Mapping = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "bands", tuple(self.bands))
