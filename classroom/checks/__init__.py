@@ -25,6 +25,7 @@ from classroom.checks.architectures import far_sight, gate_count
 from classroom.checks.basemap_visualization import border_weights, placed_map, scene_middle
 from classroom.checks.evaluation import both_ious, held_out
 from classroom.checks.hdf5_data_preparation import band_order, ignored_block, window_read
+from classroom.checks.land_planning import greenest, joined_by_name, more_places
 from classroom.checks.patchification import halved_mask, patch_grid, thrown_away
 from classroom.checks.pretrained_efficientnet_unet import learning_share, raw_pixels
 from classroom.checks.start_here import growth, palette
@@ -57,4 +58,7 @@ __all__ = [
     "border_weights",
     "gate_count",
     "far_sight",
+    "greenest",
+    "more_places",
+    "joined_by_name",
 ]
