@@ -38,7 +38,7 @@ PROFILE ?= smoke
 test: lint
 	@began=$$(date +%s); work=$$(mktemp -d); trap 'exit 130' INT TERM; \
 	 trap 'kill $$other 2> /dev/null; rm -rf "$$work"' EXIT; \
-	 unset SEGKIT_SCENE SEGKIT_BASEMAP; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
+	 unset SEGKIT_SCENE SEGKIT_BASEMAP SEGKIT_DISTRICTS; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
 	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest tests; }; \
 	 run() { SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
 	 --nbval-cell-timeout=900 -p no:cacheprovider "$$@"; }; \
@@ -62,7 +62,7 @@ colab: .venv/ready
 ## make outputs  run all notebooks from clean and store their outputs;
 ##               some of them: make outputs NAMES="00 04" (what they build on is made, in their time)
 outputs: .venv/ready
-	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && unset SEGKIT_SCENE SEGKIT_BASEMAP && \
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && unset SEGKIT_SCENE SEGKIT_BASEMAP SEGKIT_DISTRICTS && \
 	 SEGKIT_WORK="$$work" SEGKIT_PROFILE=quick SEGKIT_DATASET=sample \
 	 $(BIN)/python -m classroom --renew $(NAMES)
 	@$(BIN)/python -m benchmarks.times

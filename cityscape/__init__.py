@@ -2,6 +2,7 @@
 
 from .city import CITY, CRS, LATER_CITY, SECOND_CITY, City
 from .dataset import write, write_scene
+from .districts import write_districts
 from .invented import invented
 from .mountains import MOUNTAINS, Mountains, write_landslides
 from .scene import render, transform
@@ -18,6 +19,7 @@ __all__ = [
     "render",
     "transform",
     "write",
+    "write_districts",
     "write_landslides",
     "write_scene",
 ]

@@ -1,8 +1,8 @@
 """The city as a data set on disk, with the faces that real ones have."""
 
 import zlib
-from dataclasses import asdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,13 @@ def window(tile: int, part: int, city: City = CITY) -> tuple[int, int, int, int]
     return top, left, height, width - ((tile, part) in _NARROWER)
 
 
+def scene_window(city: City = CITY) -> tuple[int, int, int, int]:
+    """Return row, column, height and width of the scene, in world pixels."""
+    x, y = city.scene
+    row, column = (round(v / city.pixel) - _SCENE_SIZE // 2 for v in (y, x))
+    return row, column, _SCENE_SIZE, _SCENE_SIZE
+
+
 def _write_part(folder: Path, tile: int, part: int, city: City) -> None:
     row, column, height, width = window(tile, part, city)
     image, mask = render(row, column, height, width, city)
@@ -157,9 +164,8 @@ def _georeference(path: Path, row: int, column: int, city: City) -> None:
 
 def _write_scene(folder: Path, city: City, hidden: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    x, y = city.scene
-    row, column = (round(v / city.pixel) - _SCENE_SIZE // 2 for v in (y, x))
-    image, mask = render(row, column, _SCENE_SIZE, _SCENE_SIZE, city)
+    row, column, height, width = scene_window(city)
+    image, mask = render(row, column, height, width, city)
     place = transform(row, column, city)
     _write_raster(folder / "scene.tif", np.moveaxis(image, -1, 0), place, taken=city.taken)
     if not hidden:

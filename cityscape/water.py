@@ -40,7 +40,16 @@ def sea(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
 
 def creek(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     """Return about how far the next creek is, float32 meters, below 0 in it."""
-    meander = _MEANDER[0] * noise(x, y, _MEANDER[1], seed + 6)
-    course = np.abs(noise(x, y, _CREEK_SIZE, seed + 5) + meander)
     width = _CREEK_WIDTH * (1 + _NARROWS[0] * noise(x, y, _NARROWS[1], seed + 7))
-    return (course * _CREEK_SLOPE - width).astype(np.float32)
+    return (np.abs(_course(x, y, seed)) * _CREEK_SLOPE - width).astype(np.float32)
+
+
+def bank(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Return on which of the two sides of the creeks' middle places lie, bool."""
+    return _course(x, y, seed) > 0
+
+
+def _course(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Return float32 noise that is 0 along the middle of the creeks, and of two signs beside it."""
+    meander = _MEANDER[0] * noise(x, y, _MEANDER[1], seed + 6)
+    return noise(x, y, _CREEK_SIZE, seed + 5) + meander

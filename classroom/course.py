@@ -165,6 +165,20 @@ def later_scene() -> Path | None:
     return _city_scene("scene_later") / "scene.tif"
 
 
+def districts() -> Path | None:
+    """Return the outlines of districts: what `SEGKIT_DISTRICTS` names, or the embedded city's.
+
+    None for a scene of your own without districts of its own.
+    """
+    stated = os.environ.get("SEGKIT_DISTRICTS")
+    if stated:
+        return REPOSITORY / Path(stated).expanduser()
+    if os.environ.get("SEGKIT_SCENE"):
+        return None
+    folder = datasets.find("sample").tiles[0].image.parents[3] / "districts"
+    return cityscape.write_districts(folder) / "districts.gpkg"
+
+
 def _city_scene(name: str) -> Path:
     """Return the folder of a scene and its mask, as large as the profile says."""
     folder, side = datasets.find("sample").tiles[0].image.parents[3] / name, profile().scene

@@ -129,7 +129,7 @@ def best_threshold(truth: np.ndarray, probability: np.ndarray) -> float:
 
 
 def f1(truth: np.ndarray, found: np.ndarray) -> float:
-    """Return the F1 of one class from two bool arrays; 0 where nothing is found and nothing there."""
+    """Return the F1 of one class from two bool arrays; 0 where there is nothing at all."""
     return float(2 * (truth & found).sum() / max(truth.sum() + found.sum(), 1))
 
 

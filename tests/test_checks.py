@@ -137,6 +137,20 @@ REPAIRS = {
             'mask, place = mask[::-1], {"crs": scene.crs, "transform": scene.transform}': "rows",
         },
     ),
+    "labeled_tiles": (
+        "return rng.choice(tiles, count, replace=False).tolist()",
+        [
+            "return rng.choice(sorted(set(tiles) - set(test)), count, replace=False)",
+            "return [x for x in rng.permutation(tiles).tolist() if x not in test][:count]",
+        ],
+        {
+            "return [x for x in rng.permutation(tiles).tolist() if x not in test]": "number",
+            "return rng.choice([x for x in tiles if x not in test], count).tolist()": "twice",
+            "return [x for x in tiles if x not in test][:count]": "the same tiles",
+            "return rng.permutation([x for x in tiles if x not in test][:count])": "never drawn",
+            'return [f"{i} x" for i in rng.permutation(40)[:count]]': "none of the tiles",
+        },
+    ),
     "chip_mean": (
         "scores.append(2 * hit / both if both else 1.0)",
         [
@@ -167,6 +181,29 @@ REPAIRS = {
             "across = np.hanning(size + 2)": "(34, 34)",
             "across = np.hanning(34)[1:-1]": "not for 20",
             "return np.tile(np.hamming(size), (size, 1))": "both down and across",
+        },
+    ),
+    "joined_by_name": (
+        "joined[list(table)] = table.to_numpy()",
+        [
+            "joined[list(table)] = table.reindex(joined['name']).to_numpy()",
+            'joined = joined.join(table, on="name")',
+            'joined = joined.merge(table, left_on="name", right_index=True)',
+            'joined = joined.set_index("name").join(table).reset_index()',
+        ],
+        {
+            "joined[list(table)] = table": "row numbers were compared",
+            "joined[list(table)] = 0.5": "numbers of no district",
+            'joined = joined.sort_values("name"); joined[list(table)] = table.to_numpy()': (
+                "One of four has no numbers"
+            ),
+            'joined["name"] = sorted(joined["name"]); joined = joined.join(table, on="name")': (
+                "parted from their outlines"
+            ),
+            "joined = table.reset_index(names='name')": "outlines or their names are gone",
+            "pass": "has not arrived",
+            'joined = districts; joined[list(table)] = table.loc[joined["name"]].values': "a copy",
+            'joined = joined.join(table, on="name").iloc[:2]': "is gone",
         },
     ),
 }
@@ -218,6 +255,9 @@ PAINTED = np.ones((20, 20), int)
 PAINTED[:10, :10] = 5
 ROWS = PAINTED.copy()
 ROWS[:10] = 5
+HECTARES = pd.DataFrame(
+    {"Land": [4.0, 30.0], "Vegetation": [4.0, 12.0], "Water": [2.0, 6.0]}, ["Gardens", "Sands"]
+)
 EVEN = np.full((1, 64, 96, 6), 1 / 6, np.float32)
 #: For each warm-up and knob: what the check is given, the right answer, and wrong ones.
 ANSWERS = {
@@ -348,6 +388,33 @@ ANSWERS = {
         ],
     ),
     "gate_count": ((), 9, [(179, "all of the network"), (7, "biases"), (4, "skip"), (10, "bias")]),
+    "greenest": (
+        (HECTARES,),
+        ("Gardens", 0.5),
+        [
+            (("Gardens", 0.4), "water is still counted"),
+            (("Gardens", 4), "hectares of green"),
+            (("Gardens", 50), "percentage"),
+            (("Gardens", 0.25), "share of all green"),
+            (("Gardens", 0.7), "by hectares of land"),
+            (("Sands", 0.25), "Not Sands"),
+            ((0.5, "Gardens"), "name comes first"),
+            (("Harbor", 0.5), "No such district"),
+            ("Gardens", "Two things"),
+        ],
+    ),
+    "more_places": (
+        (),
+        0.5,
+        [
+            (2, "turn it round"),
+            (0.25, "four times as good"),
+            (1, "No change"),
+            (4, "how many more"),
+            (0.75, "Hardly"),
+            ((0.5, 0.5), "found here: 2"),
+        ],
+    ),
     "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "count_nonzero")]),
 }
 
@@ -359,6 +426,8 @@ ALSO_RIGHT = {
     "patch_grid": [[3, 2], np.array([3, 2]), (3, 2, 4, 4)],
     "thrown_away": [pd.Series(LOST), {np.int64(s): round(x, 2) for s, x in LOST.items()}],
     "learning_share": [0.23, 8_059_942 / 25_608_558],
+    "greenest": [["Gardens", np.float64(0.5)], ("Gardens", 0.501)],
+    "more_places": [np.float64(0.45), [0.53]],
     "rare_weights": [{0.0: 1, 0.5: 7, 1.0: 49}, pd.Series([1, 7, 49], [0, 0.5, 1])],
     "both_ious": [(0.67, 0.5), pd.Series([2 / 3, 1 / 2])],
 }

@@ -24,8 +24,10 @@ does the rest; then name it here. In a repair, one of the mistakes is the fault 
 from classroom.checks.architectures import far_sight, gate_count
 from classroom.checks.basemap_visualization import border_weights, placed_map, scene_middle
 from classroom.checks.evaluation import both_ious, held_out
+from classroom.checks.generalization import labeled_tiles, running_means, shown_width
 from classroom.checks.hdf5_data_preparation import band_order, ignored_block, window_read
-from classroom.checks.landslides import chip_mean, cheapest_threshold, rare_scores
+from classroom.checks.land_planning import greenest, joined_by_name, more_places
+from classroom.checks.landslides import cheapest_threshold, chip_mean, rare_scores
 from classroom.checks.patchification import halved_mask, patch_grid, thrown_away
 from classroom.checks.pretrained_efficientnet_unet import learning_share, raw_pixels
 from classroom.checks.start_here import growth, palette
@@ -58,7 +60,13 @@ __all__ = [
     "border_weights",
     "gate_count",
     "far_sight",
+    "shown_width",
+    "running_means",
+    "labeled_tiles",
     "rare_scores",
     "cheapest_threshold",
     "chip_mean",
+    "greenest",
+    "more_places",
+    "joined_by_name",
 ]

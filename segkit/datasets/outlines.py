@@ -1,4 +1,7 @@
-"""Outlines that somebody drew, in any program and any CRS, as a mask on a scene."""
+"""Outlines that somebody drew, in any program and any CRS, as a mask on a scene.
+
+Taught in notebook 11.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
