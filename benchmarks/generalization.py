@@ -69,7 +69,7 @@ def trained(arm: str, seed: int) -> Path:
     return path
 
 
-def trials(arm: str, seed: int) -> Iterator[tuple[str, str, "np.ndarray"]]:
+def trials(arm: str, seed: int) -> Iterator[tuple]:
     """Yield city, remedy, and the counts (N, C, C) of its held-out images."""
     path = trained(arm, seed)
     model = training.load(path)

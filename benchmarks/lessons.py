@@ -4,7 +4,8 @@
     python -m benchmarks.lessons neighbors      the leak of patches that overlap, in the city
     python -m benchmarks.lessons slides         losses, gates and bands, on more chips, for longer
 
-All train by classroom.recipes, the first two for several lengths. A row that is there is not made again.
+All train by classroom.recipes, the first two for several lengths. A row that is there is not made
+again.
 """
 
 import argparse
@@ -33,8 +34,8 @@ VARIED = {
     "slides": (
         "arm",
         (
-            "cross-entropy",
             "focal Tversky and weighted",
+            "cross-entropy",
             "focal Tversky",
             "attention gates",
             "red, green, blue alone",

@@ -3,9 +3,10 @@
     python -m benchmarks.ship work/benchmarks/sample/<model>.keras city-lite0
     python -m benchmarks.ship --cards       (cards anew from the data sets; the weights stay)
 
-The first writes models/city-lite0.keras and a row of results/shipped.csv, and from all rows the table of
-models/README.md. The model was trained by `benchmarks.train`; its record holds that command. On
-disk its weights are float16, but for those that float16 cannot hold; in use they are float32.
+The first writes models/city-lite0.keras and a row of results/shipped.csv, and from all rows the
+table of models/README.md. The model was trained by `benchmarks.train`; its record holds that
+command. On disk its weights are float16, but for those that float16 cannot hold; in use they are
+float32.
 """
 
 import argparse

@@ -83,23 +83,24 @@ def patches_of(pairs: list, count: int, seed: int) -> list:
     return found[:count]
 
 
-def adapt_norms(model: keras.Model, images: list) -> None:
+def adapt_norms(model: keras.Model, images: list, steps: int = ADAPT_STEPS) -> None:
     """Let all batch norms take mean and spread from images without labels (Li et al. 2016).
 
     Args:
         model: its norms are changed.
         images: (PATCH, PATCH, bands) each.
+        steps: batches of them.
     """
     inner = [x for x in model.layers if isinstance(x, keras.Model)]
     norms = [
         x for m in (model, *inner) for x in m.layers if isinstance(x, layers.BatchNormalization)
     ]
     rng = np.random.default_rng(0)
-    for step in range(ADAPT_STEPS):
+    for step in range(steps):
         for norm in norms:
             norm.trainable, norm.momentum = True, step / (step + 1)  # the mean over all batches
         chosen = rng.choice(len(images), BATCH)
-        model(np.stack([images[i] for i in chosen]).astype(np.float32), training=True)
+        model([np.stack([images[i] for i in chosen]).astype(np.float32)], training=True)
 
 
 def fine_tune(

@@ -192,7 +192,7 @@ def landslide_net(
     validation = pipeline.batches(patches_h5, "validation", **how)
     if keep is not None:
         learn, validation = (x.map(lambda a, y: (a * keep, y)) for x in (learn, validation))
-    plan = {"epochs": max(1, profile.epochs // 2), "steps": profile.steps, "loss": loss}
+    plan = {"epochs": profile.tuned_epochs, "steps": profile.steps, "loss": loss}
     return model, training.fit(model, learn, validation, card.scheme, path, **plan)
 
 

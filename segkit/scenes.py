@@ -139,7 +139,7 @@ def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
     size, gsd = rasters.pixel_size(scene), card.gsd
     if size and gsd and max(size / gsd, gsd / size) > GSD_FACTOR:
         text = f"pixels of {size:.4g} m, but the model learned from {gsd:.4g} m: resample the scene"
-        warnings.warn(f"{scene.name} has {text}, or expect a worse map", stacklevel=4)
+        warnings.warn(f"{Path(scene.name).name} has {text}, or expect a worse map", stacklevel=4)
 
 
 def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) -> Iterator:

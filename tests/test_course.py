@@ -14,8 +14,9 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from classroom import course, notebooks
-from segkit import datasets, patches, store
+import cityscape
+from classroom import course, measures, notebooks, recipes
+from segkit import datasets, models, patches, store
 from segkit.classes import DUBAI
 
 MODEL = "models/unet.keras"
@@ -419,3 +420,37 @@ def test_a_rare_class_is_learned_and_scored_on_chips_held_out(monkeypatch):
     small = [tuple(part[:, :32, :32] for part in pair) for pair in (train, test)]
     matrix = recipes.landslides(*small, losses["cross-entropy"], seed=0, passes=1)
     assert matrix.sum() == 32 * 32  # of the one chip held out
+
+
+def test_chips_make_patches_of_their_own_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(cityscape, "MOUNTAINS", cityscape.Mountains(count=4, storm=0.5))
+    for name, value in {"DATASET": "mountains", "WORK": tmp_path, "PROFILE": "smoke"}.items():
+        monkeypatch.setenv(f"SEGKIT_{name}", str(value))
+    patches_h5 = course.catch_up("patches.h5")
+    assert store.attributes(patches_h5)["size"] == 128
+    assert len(patches.index(patches_h5)) == 4
+
+
+def test_a_network_of_landslides_is_built_trained_and_may_be_blind_to_bands(tmp_path, monkeypatch):
+    monkeypatch.setattr(cityscape, "MOUNTAINS", cityscape.Mountains(count=4, storm=0.6))
+    for name, value in {"DATASET": "mountains", "WORK": tmp_path, "PROFILE": "smoke"}.items():
+        monkeypatch.setenv(f"SEGKIT_{name}", str(value))
+    patches_h5 = course.catch_up("patches.h5")
+    images, masks = patches.read(patches_h5, patches.members(patches_h5, "train"))
+    tiny = dataclasses.replace(course.SMOKE, width=2, tuned_epochs=1, steps=2)
+    keep = np.zeros(14, np.float32)
+    keep[:3] = 1
+    loss = recipes.slide_losses(masks)["focal Tversky"]
+    model, history = recipes.landslide_net(
+        tiny, patches_h5, tmp_path / "m.keras", loss, build=models.attention_unet, keep=keep
+    )
+    assert model.card.dataset == "mountains" and len(history) == 1
+
+
+def test_a_threshold_is_the_best_one_and_f1_is_worked_out_by_hand():
+    truth = np.array([1, 1, 0, 0, 0], bool)
+    likely = np.array([0.9, 0.4, 0.45, 0.2, 0.1])
+    assert measures.f1(truth, likely >= 0.5) == pytest.approx(2 / 3)
+    assert measures.f1(truth, likely >= 0.4) == pytest.approx(4 / 5)
+    assert measures.f1(truth & False, truth & False) == 0
+    assert 0.2 < measures.best_threshold(truth, likely) <= 0.4

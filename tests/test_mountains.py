@@ -10,6 +10,7 @@ from helpers import dead_process
 
 import cityscape
 from cityscape import mountains
+from segkit import datasets
 
 COUNT = 40  # chips of seed 0
 SLOPE = 12  # band
@@ -117,3 +118,25 @@ def test_every_band_is_divided_by_about_its_mean(chips):
     np.testing.assert_allclose(images.mean((0, 1, 2)), 1, atol=0.05)
     slope = images[..., SLOPE] * mountains._BAND_MEAN[SLOPE]
     assert slope.min() >= 0 and 20 < slope.mean() < 30 and slope.max() < 89
+
+
+def test_a_calmer_storm_leaves_fewer_slides_on_the_same_ground():
+    image, mask = mountains.chip(3)
+    calm_image, calm = mountains.chip(3, storm=0.2)
+    assert 0 < calm.sum() < mask.sum() and not (calm > mask).any()
+    np.testing.assert_array_equal(calm_image[..., SLOPE], image[..., SLOPE])
+
+
+def test_mountains_are_a_data_set_by_name(tmp_path, monkeypatch):
+    few = cityscape.Mountains(count=3, storm=0.32)
+    monkeypatch.setattr(cityscape, "MOUNTAINS", few)
+    found = datasets.find("mountains", tmp_path)
+    assert found.name == "mountains" and len(found.tiles) == 3 and len(found.card.bands) == 14
+    image, mask, _ = found.read(found.tiles[2])
+    np.testing.assert_array_equal(mask, mountains.chip(3, storm=0.32)[1])
+    assert image.dtype == np.float32 and image.shape == (128, 128, 14)
+
+
+def test_about_two_in_a_hundred_pixels_of_the_course_slid():
+    masks = [mountains.chip(n, storm=cityscape.MOUNTAINS.storm)[1] for n in range(1, 41)]
+    assert 0.01 < np.mean(masks) < 0.025
