@@ -49,9 +49,9 @@ def test_a_room_imports_only_rooms_before_it(room):
 def test_every_module_is_a_room():
     assert sorted(ROOMS.values()) == sorted((ROOT / "segkit").rglob("*.py"))
     assert segkit.ROOMS == (
-        "files", "classes", "rasters", "domain", "datasets", "store", "patches", "pipeline", "weights",
-        "models", "losses", "metrics", "evaluation", "training", "scenes", "cleanup", "basemaps",
-        "maps", "webmap", "plots",
+        "files", "classes", "rasters", "domain", "datasets", "store", "patches", "pipeline",
+        "weights", "models", "losses", "metrics", "evaluation", "training", "scenes", "cleanup",
+        "basemaps", "maps", "webmap", "plots",
     )  # fmt: skip
 
 
