@@ -31,6 +31,7 @@ RANDOM = RESULTS / "random" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 NEIGHBORS = RESULTS / "neighbors.csv"
 LANDSLIDES = RESULTS / "landslides.csv"
+GENERALIZATION = RESULTS / "generalization.csv"
 CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
 NETWORKS = RESULTS / "city_networks" / "scoreboard.csv"
 LABELS = RESULTS / "labels.csv"
@@ -409,6 +410,22 @@ def storing(_: pd.DataFrame) -> str:
     return _markdown({name: found[name].map("{:,g}".format) for name in shown})
 
 
+def elsewhere(_: pd.DataFrame) -> str:
+    """Write what a model loses in another city, and what brings it back."""
+    found = pd.read_csv(GENERALIZATION)
+    ends = found.groupby(["arm", "city", "remedy"], sort=False)["miou"]
+    ends = ends.agg(["mean", "min", "max", "count"]).reset_index()
+    columns = {
+        "learned in": ends["arm"].replace("plain", "the first city"),
+        "scored in": ends["city"].map({"sample": "the first", "second_city": "the second"}),
+        "remedy": ends["remedy"],
+        "seeds": ends["count"],
+        "mean IoU": _numbers(ends["mean"], 3),
+        "lowest–highest": _range(ends["min"], ends["max"]),
+    }
+    return _markdown(columns)
+
+
 def _recipes(found: pd.DataFrame, *without: str) -> pd.Series:
     """Return what decides the learning in each run, but for some options, to group by."""
     return found["command"].map(lambda command: str(recipe(command, without)))
@@ -440,6 +457,7 @@ TABLES = {
     "neighbors": neighbors,
     "landslides": landslides,
     "storing": storing,
+    "elsewhere": elsewhere,
     "districts": lambda _: folds(pd.read_csv(CITY_FOLDS)),
 }
 

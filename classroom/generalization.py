@@ -92,9 +92,8 @@ def adapt_norms(model: keras.Model, images: list, steps: int = ADAPT_STEPS) -> N
         steps: batches of them.
     """
     inner = [x for x in model.layers if isinstance(x, keras.Model)]
-    norms = [
-        x for m in (model, *inner) for x in m.layers if isinstance(x, layers.BatchNormalization)
-    ]
+    found = (x for network in (model, *inner) for x in network.layers)
+    norms = [x for x in found if isinstance(x, layers.BatchNormalization)]
     rng = np.random.default_rng(0)
     for step in range(steps):
         for norm in norms:

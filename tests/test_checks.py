@@ -387,6 +387,44 @@ ANSWERS = {
             (0.75, "asked for: 2"),
         ],
     ),
+    "shown_width": (
+        (),
+        600,
+        [(1667, "turn it round"), (0.6, "factor"), (300, "meters"), (1000, "stay"), (500, "How")],
+    ),
+    "running_means": (
+        (),
+        (1.422, 5),
+        [
+            ((5, 1.422), "other order"),
+            ((8.298, 5), "share of the *old*"),
+            ((5, 5), "one by one"),
+            ((1.2, 5), "0.2 after the first"),
+            ((1.422, 4), "2/2 + 4/2"),
+        ],
+    ),
+    "rare_scores": (
+        (),
+        (0.978, 160 / 380),
+        [
+            ((97.8, 42), "from 0 to 1"),
+            ((160 / 380, 0.978), "other order"),
+            ((0.99, 160 / 380), "120 pixels are missed"),
+            ((0.978, 0.4), "recall, or precision"),
+            ((0.978, 80 / 300), "IoU"),
+            ((0.978, 0.5), "does the map claim"),
+        ],
+    ),
+    "cheapest_threshold": (
+        (),
+        0.2,
+        [
+            (0.7, "turn it round"),
+            (0.1, "a false alarm less"),
+            (0.5, "landslides are missed"),
+            (0.3, "10 ×"),
+        ],
+    ),
     "gate_count": ((), 9, [(179, "all of the network"), (7, "biases"), (4, "skip"), (10, "bias")]),
     "greenest": (
         (HECTARES,),
