@@ -68,10 +68,10 @@ def test_a_finished_set_is_left_and_another_replaces_it(tmp_path):
 def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path, monkeypatch):
     write_chip = mountains._write_chip
 
-    def die(folder, number, seed):
+    def die(folder, number, seed, storm):
         if number == 2:
             raise KeyboardInterrupt
-        write_chip(folder, number, seed)
+        write_chip(folder, number, seed, storm)
 
     parent = tmp_path / mountains.FOLDER.parent
     left = parent / f".part-{dead_process()}-0123abcd-landslide4sense" / "img" / "image_9.h5"
@@ -121,10 +121,11 @@ def test_every_band_is_divided_by_about_its_mean(chips):
 
 
 def test_a_calmer_storm_leaves_fewer_slides_on_the_same_ground():
-    image, mask = mountains.chip(3)
-    calm_image, calm = mountains.chip(3, storm=0.2)
-    assert 0 < calm.sum() < mask.sum() and not (calm > mask).any()
-    np.testing.assert_array_equal(calm_image[..., SLOPE], image[..., SLOPE])
+    pairs = [(mountains.chip(n), mountains.chip(n, storm=0.3)) for n in range(1, 9)]
+    for (image, mask), (calm_image, calm) in pairs:
+        assert not (calm > mask).any()
+        np.testing.assert_array_equal(calm_image[..., SLOPE], image[..., SLOPE])
+    assert 0 < sum(calm.sum() for _, (_, calm) in pairs) < sum(m.sum() for (_, m), _ in pairs)
 
 
 def test_mountains_are_a_data_set_by_name(tmp_path, monkeypatch):
