@@ -2,9 +2,9 @@
 
     python -m benchmarks.generalization
 
-Trains networks on the first city, in four ways that differ in one thing, and one on the second;
-scores each on held-out images of both cities (parts 8 and 9), and what each remedy adds. A row that
-is there is not made again.
+Trains networks on the first city, in four ways (the others differ from "plain" in one thing), and
+one on the second; scores each on held-out images of both cities (parts 8 and 9), and what each
+remedy adds. A row that is there is not made again.
 """
 
 import platform
@@ -74,7 +74,7 @@ def trials(arm: str, seed: int) -> Iterator[tuple]:
     path = trained(arm, seed)
     model = training.load(path)
     scheme, held = model.scheme, {city: pairs(city, ("validation", "test")) for city in CITIES}
-    factor = store.card(data("second_city", "image")[0]).gsd / 0.5
+    factor = store.card(data("second_city", "image")[0]).gsd / model.card.gsd
     if arm != "second city":
         yield "sample", "none", remedies.judged(model, held["sample"], scheme)
     yield "second_city", "none", remedies.judged(model, held["second_city"], scheme)

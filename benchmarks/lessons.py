@@ -97,11 +97,9 @@ def slides(arm: str, seed: int) -> Iterator[dict]:
         said[subset] = masks == 1, found
     threshold = measures.best_threshold(*said["validation"])
     truth, found = said["test"]
-    half = metrics.scores(metrics.confusion(truth.astype(int), (found >= 0.5).astype(int), 2)).loc[
-        1
-    ]
+    counts = metrics.confusion(truth.astype(int), (found >= 0.5).astype(int), 2)
     yield {
-        **half[["f1", "precision", "recall"]],
+        **metrics.scores(counts).loc[1, ["f1", "precision", "recall"]],
         "threshold": threshold,
         "f1 at threshold": measures.f1(truth, found >= threshold),
         "average precision": average_precision_score(truth.ravel(), found.ravel()),

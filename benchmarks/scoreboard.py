@@ -32,6 +32,7 @@ CURVES = RESULTS / "curves.csv"
 NEIGHBORS = RESULTS / "neighbors.csv"
 LANDSLIDES = RESULTS / "landslides.csv"
 GENERALIZATION = RESULTS / "generalization.csv"
+DISTANCES = RESULTS / "distances.csv"
 CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
 NETWORKS = RESULTS / "city_networks" / "scoreboard.csv"
 LABELS = RESULTS / "labels.csv"
@@ -426,6 +427,15 @@ def elsewhere(_: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
+def distances(_: pd.DataFrame) -> str:
+    """Write how far pictures lie from what the shipped models know (`benchmarks.distances`)."""
+    found = pd.read_csv(DISTANCES)
+    columns = {name: found[name] for name in ("model", "pictures", "count")}
+    columns["median distance"] = _numbers(found["median"])
+    columns["lowest–highest"] = _range(found["lowest"], found["highest"])
+    return _markdown(columns)
+
+
 def _recipes(found: pd.DataFrame, *without: str) -> pd.Series:
     """Return what decides the learning in each run, but for some options, to group by."""
     return found["command"].map(lambda command: str(recipe(command, without)))
@@ -458,6 +468,7 @@ TABLES = {
     "landslides": landslides,
     "storing": storing,
     "elsewhere": elsewhere,
+    "distances": distances,
     "districts": lambda _: folds(pd.read_csv(CITY_FOLDS)),
 }
 
