@@ -13,7 +13,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab lint test speed colab outputs times exercises house sources scoreboard publish archive pin clean \
+.PHONY: course lab app lint test speed colab outputs times exercises house sources scoreboard publish archive pin clean \
  help moved
 help:
 	@sed -n 's/^## //p' Makefile
@@ -25,6 +25,10 @@ course: .venv/ready
 ## make lab      open JupyterLab at notebook 00
 lab: .venv/ready
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(FLAGS)
+
+## make app      open the web app: a picture in, its map out
+app: .venv/ready
+	@$(BIN)/segkit app
 
 lint: .venv/ready
 	@$(BIN)/ruff check --quiet .

@@ -119,8 +119,8 @@ def main() -> None:
     table = RESULTS / f"{lesson}.csv"
     name, settings = VARIED[lesson]
     known = pd.read_csv(table)[[name, "seed"]].to_numpy().tolist() if table.exists() else []
-    for setting in settings:
-        for seed in SEEDS:
+    for seed in SEEDS:
+        for setting in settings:
             if [setting, seed] in known:
                 continue
             for row in LESSONS[lesson](setting, seed):

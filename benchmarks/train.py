@@ -135,9 +135,8 @@ def train(
         return model, watch
     how = {"batch_size": options.batch_size, "seed": options.seed}
     if options.split == "patch":
-        crops = pipeline.batches(
-            patches_h5, "train", split="patch", augment=True, crop=options.crop, **how
-        )
+        crops = pipeline.batches(patches_h5, "train", split="patch", augment=True, **how)
+        crops = variety.cropped(crops, options.crop)
     else:
         crops = pipeline.crops(
             tiles_h5,
@@ -162,8 +161,7 @@ def train(
         "clock": now,
         "loss": loss,
         "callbacks": [watch, *more],
-        "average": options.average,
-        "encoder_rate": options.encoder_rate,
+        "optimizer": variety.stepping(model, options.average, options.encoder_rate),
         "record": {"split": options.split, "command": command()},
     }
     rate, minutes = options.learning_rate, options.minutes

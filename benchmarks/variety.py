@@ -1,15 +1,17 @@
-"""Ingredients of a recipe that are on trial: more variety in what a network sees.
+"""Ingredients of a recipe that are on trial: more variety in what a network sees, other steps.
 
-Each changes batches of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)), or the loss.
+Each changes batches of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)), or the loss, or
+the optimizer.
 """
 
 import math
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 from keras import ops
 
-from segkit import losses
+from segkit import losses, models, training
 from segkit.classes import ClassScheme
 
 
@@ -84,3 +86,55 @@ def smoothed(loss: Callable, share: float, ignore_index: int | None) -> Callable
         return (1 - share) * loss(y_true, y_pred) + share * uniform
 
     return both
+
+
+class TwoRates(keras.optimizers.AdamW):
+    """AdamW that takes smaller steps in some variables: those of a pretrained encoder."""
+
+    slow, share = (), 1.0
+
+    def update_step(self, gradient, variable, learning_rate):
+        share = self.share if self._get_variable_index(variable) in self.slow else 1.0
+        super().update_step(gradient, variable, learning_rate * share)
+
+
+def stepping(model: keras.Model, average: float | None, share: float) -> Callable:
+    """Return what makes an optimizer of a learning rate, for `training.fit`.
+
+    Args:
+        model: what it will train.
+        average: keep a running mean of the weights, of which so much stays at each step (0.99, for
+            example), and end with that (Polyak and Juditsky 1992); None keeps none.
+        share: the learning rate of a pretrained encoder, as a share of the decoder's.
+    """
+
+    def made(rate):
+        mean = {"use_ema": average is not None, "ema_momentum": average or 0.99}
+        optimizer = TwoRates(rate, **training.AdamW.keywords, **mean)
+        if share != 1:
+            theirs = {v.path for one in models.encoder_layers(model) for v in one.variables}
+            learns = enumerate(model.trainable_variables)
+            optimizer.slow, optimizer.share = [i for i, v in learns if v.path in theirs], share
+        return optimizer
+
+    return made
+
+
+def cropped(data: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """Draw a window of so many pixels from each patch."""
+
+    def change(image, mask):
+        top, left = (
+            tf.random.uniform((), 0, tf.shape(mask)[0] - size + 1, tf.int32) for _ in range(2)
+        )
+        area = slice(top, top + size), slice(left, left + size)
+        return image[*area], mask[*area]
+
+    def each(images, masks):
+        kinds = [tf.TensorSpec((size, size, images.shape[-1]), tf.float32)]
+        kinds += [tf.TensorSpec((size, size), tf.uint8)]
+        return tf.map_fn(
+            lambda pair: change(*pair), (images, masks), fn_output_signature=tuple(kinds)
+        )
+
+    return data.map(each)

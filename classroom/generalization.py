@@ -109,7 +109,7 @@ def fine_tune(
     rng = np.random.default_rng(seed)
     models.unfreeze(model, norms=False)
     rate = keras.optimizers.schedules.CosineDecay(RATE, steps)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=training.WEIGHT_DECAY)
+    optimizer = training.AdamW(rate)
     model.compile(optimizer, training.default_loss(scheme))
     for _ in range(steps):
         chosen = [pairs[i] for i in rng.choice(len(pairs), BATCH)]

@@ -10,7 +10,7 @@ import math
 import keras
 import numpy as np
 import pandas as pd
-from keras import layers
+from keras import layers, ops
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy import ndimage
@@ -328,3 +328,21 @@ def iou(confusion: np.ndarray, scheme: ClassScheme | None) -> np.ndarray:
 def mean(iou: np.ndarray) -> np.ndarray:
     """Return the mean over the classes that are there, NaN where none is."""
     return np.ma.masked_invalid(iou).mean(axis=-1).filled(np.nan)
+
+
+def gate_maps(model: keras.Model, image: np.ndarray) -> list[np.ndarray]:
+    """Return what the gates of an Attention U-Net let through.
+
+    Args:
+        model: from `attention_unet`.
+        image: (H, W, channels), 0–255; height and width are multiples of `STEP`.
+
+    Returns:
+        One float32 array for each level, from the finest (H, W) to the coarsest, 0–1.
+    """
+    names = [layer.name for layer in model.layers if layer.name.startswith("gate_")]
+    if not names:
+        raise ValueError(f"{model.name} has no gates: build it by attention_unet")
+    probe = keras.Model(model.inputs[0], [model.get_layer(name).output for name in sorted(names)])
+    found = probe(np.asarray(image, np.float32)[None])
+    return [ops.convert_to_numpy(ops.cast(x, "float32"))[0, ..., 0] for x in found]

@@ -143,7 +143,7 @@ def fit_arrays(
 ) -> None:
     """Train so many times through arrays that fit into memory, as they are, in batches of 16."""
     rate = keras.optimizers.schedules.CosineDecay(1e-3, passes * math.ceil(len(images) / 16))
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=training.WEIGHT_DECAY)
+    optimizer = training.AdamW(rate)
     model.compile(optimizer, loss)
     model.fit(images, masks, batch_size=16, epochs=passes, verbose=0)
 

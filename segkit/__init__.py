@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 #: The road through the house: a room imports only rooms that stand before it.
 ROOMS = (
     "files", "classes", "rasters", "domain", "datasets", "store", "patches", "pipeline", "weights",
-    "models", "losses", "metrics", "evaluation", "training", "scenes", "cleanup", "basemaps",
-    "maps", "webmap", "plots",
+    "models", "losses", "metrics", "evaluation", "plots", "tracking", "training", "scenes",
+    "cleanup", "basemaps", "maps", "webmap", "app", "cli",
 )  # fmt: skip
 
 

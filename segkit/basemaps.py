@@ -10,26 +10,17 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import contextily
-import numpy as np
-import rasterio
 import requests
-from geopy.exc import GeopyError
-from geopy.geocoders import Nominatim
 from matplotlib.figure import Figure
-from pyproj import Transformer
-from rasterio import windows
 from rasterio.errors import WarpOptionsError
-from rasterio.transform import from_bounds
 
-from segkit.files import cache_root, whole, work_root
+from segkit.files import cache_root, work_root
 from segkit.rasters import warped
 
 #: Seconds to connect and to wait for bytes of one tile.
 TIMEOUT_S = (2, 4)
-#: Seconds for all tiles of a figure together; and for each tile of a scene, on top.
-DEADLINE_S, MORE_S_PER_TILE = 8, 0.25
-#: Tiles that `scene_from_basemap` asks a provider for at most: what its terms call light use.
-MOST_TILES = 400
+#: Seconds for all tiles of a figure together.
+DEADLINE_S = 8
 #: The CRS of web maps.
 WEB_MERCATOR = "EPSG:3857"
 
@@ -80,7 +71,7 @@ def _draw_tiles(ax, crs, source) -> None:
     how["crs"] = None if str(crs).upper() == WEB_MERCATOR else crs
     # All that is asked of the provider is asked by the trial; what comes late is drawn nowhere.
     trial.axis((*sorted(limits[:2]), *sorted(limits[2:])))
-    _within(DEADLINE_S, contextily.add_basemap, trial, attribution=False, **how)
+    within(DEADLINE_S, contextily.add_basemap, trial, attribution=False, **how)
     ax.axis(trial.axis())
     contextily.add_basemap(ax, attribution=getattr(source, "attribution", str(source)), **how)
     ax.axis(limits)
@@ -104,55 +95,6 @@ def _draw_raster(ax, crs, path: Path) -> bool:
     return True
 
 
-def scene_from_basemap(place: str | tuple, target: str | Path, source=None, zoom: int = 17) -> Path:
-    """Fetch imagery of a place as a georeferenced raster that a model can be run on.
-
-    A provider's terms hold for the picture and for what is made of it; read them before you publish
-    (the file carries the attribution). Colors and ground resolution differ from place to place.
-
-    Args:
-        place: (west, south, east, north) in degrees, or a name to look up in OpenStreetMap.
-        target: GeoTIFF, uint8 RGB, EPSG:3857.
-        source: a contextily provider or an address with {z}/{x}/{y}; Esri's imagery by default.
-        zoom: 17 has pixels of about 1.2 m · cos(latitude); each step halves them.
-
-    Returns:
-        `target`.
-
-    Raises:
-        BasemapNotFound: no answer, or no such place.
-        ValueError: more than `MOST_TILES` tiles.
-    """
-    source = source or contextily.providers.Esri.WorldImagery
-    degrees = _look_up(place) if isinstance(place, str) else place
-    count = contextily.howmany(*degrees, zoom, verbose=False, ll=True)
-    if count > MOST_TILES:
-        raise ValueError(f"{count} tiles, more than {MOST_TILES}: choose a smaller zoom or bounds")
-    to_meters = Transformer.from_crs("EPSG:4326", WEB_MERCATOR, always_xy=True)
-    bounds, seconds = to_meters.transform_bounds(*degrees), DEADLINE_S + MORE_S_PER_TILE * count
-    how = {"zoom": zoom, "source": source, "timeout": TIMEOUT_S}
-    image, (left, right, bottom, top) = _within(seconds, contextily.bounds2img, *bounds, **how)
-    grid = from_bounds(left, bottom, right, top, image.shape[1], image.shape[0])
-    window = windows.from_bounds(*bounds, grid).round_offsets().round_lengths()
-    pixels = np.moveaxis(image[window.toslices()][..., :3], -1, 0)
-    profile = {"count": 3, "height": pixels.shape[1], "width": pixels.shape[2], "dtype": "uint8"}
-    profile |= {"crs": WEB_MERCATOR, "transform": windows.transform(window, grid)}
-    profile |= {"driver": "GTiff", "tiled": True, "compress": "deflate"}
-    with whole(target) as part, rasterio.open(part, "w", **profile) as raster:
-        raster.write(pixels)
-        raster.update_tags(attribution=getattr(source, "attribution", str(source)), zoom=zoom)
-    return Path(target)
-
-
-def _look_up(name: str) -> tuple[float, float, float, float]:
-    """Return west, south, east, north in degrees of a place."""
-    found = _within(DEADLINE_S, Nominatim(user_agent="segkit", timeout=TIMEOUT_S[1]).geocode, name)
-    if found is None:
-        raise BasemapNotFound(f"OpenStreetMap knows no place {name!r}: state its bounds in degrees")
-    south, north, west, east = map(float, found.raw["boundingbox"])
-    return west, south, east, north
-
-
 def _twice(call: Callable, *args, **options):
     """Call something, and once more where the connection broke."""
     try:
@@ -161,7 +103,7 @@ def _twice(call: Callable, *args, **options):
         return call(*args, **options)
 
 
-def _within(seconds: float, call: Callable, *args, **options):
+def within(seconds: float, call: Callable, *args, **options):
     """Call something that may never answer; no answer, or a broken one, is BasemapNotFound.
 
     Tiles that it fetches are kept in the user's cache.
@@ -179,6 +121,6 @@ def _within(seconds: float, call: Callable, *args, **options):
     threading.Thread(target=work, daemon=True).start()
     try:
         return answer.result(seconds)
-    except (OSError, GeopyError) as error:  # a TimeoutError is an OSError, too
+    except OSError as error:  # a TimeoutError, too
         what = f"the provider gave no map ({error or 'no answer in time'})"
         raise BasemapNotFound(f"{what}: try again online, or name a raster of your own") from error

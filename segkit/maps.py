@@ -17,7 +17,7 @@ from rasterio.windows import Window, subdivide
 from shapely.geometry import Polygon, shape
 
 from segkit import rasters
-from segkit.basemaps import add_basemap, scene_from_basemap  # noqa: F401 (maps.add_basemap)
+from segkit.basemaps import add_basemap  # noqa: F401 (maps.add_basemap)
 from segkit.rasters import BLOCK, EARTH, NODATA, scheme_of, write
 
 SQUARE_METERS_PER_HECTARE = 10_000

@@ -50,7 +50,6 @@ def batches(
     split: str = "image",
     augment: bool = False,
     seed: int = 0,
-    crop: int | None = None,
 ) -> tf.data.Dataset:
     """Read a subset's patches in batches, once through.
 
@@ -62,18 +61,15 @@ def batches(
         augment: shuffle anew each time through (what a new data set does in the same order), and
             augment.
         seed: of shuffling and augmentation.
-        crop: draw a random window of so many pixels from each patch.
 
     Returns:
         A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); S is the patches'
-        size, or `crop`. `.card` is the card of the patches.
+        size. `.card` is the card of the patches.
     """
     found = patches.members(patches_h5, subset, split)
     card, size = store.card(patches_h5), int(store.attributes(patches_h5)["size"])
     if not len(found):
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
-    if crop is not None and not 0 < crop <= size:
-        raise ValueError(f"crop={crop}: from 1 to {size}, the size of the patches")
     passes = []
 
     def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -84,12 +80,10 @@ def batches(
             images, masks = file["images"], file["masks"]
             for first in range(0, len(order), batch_size):
                 pairs = [(images[i], masks[i]) for i in order[first : first + batch_size]]
-                if crop:
-                    pairs = [_cropped(image, mask, crop, rng) for image, mask in pairs]
                 yield _stack(pairs, card, rng if augment else None)
 
     count = -(-len(found) // batch_size)
-    data = _dataset(read, (None, crop or size, crop or size, len(card.bands)))
+    data = _dataset(read, (None, size, size, len(card.bands)))
     data = data.apply(tf.data.experimental.assert_cardinality(count))
     data.card, data.restart, data.images_per_step = card, passes.clear, len(found) / count
     return data
@@ -156,18 +150,8 @@ def origin(data: tf.data.Dataset) -> tf.data.Dataset | None:
 def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator):
     """Read a random window."""
     tile = file["tiles"][tile_id]
-    return store.window(tile, *_place(tile["mask"].shape, size, rng), size, size)
-
-
-def _place(shape: tuple[int, int], size: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """Draw the first row and column of a window."""
-    return tuple(int(rng.integers(length - size + 1)) for length in shape)
-
-
-def _cropped(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Generator):
-    row, column = _place(mask.shape, size, rng)
-    window = np.s_[row : row + size, column : column + size]
-    return image[window], mask[window]
+    row, column = (int(rng.integers(length - size + 1)) for length in tile["mask"].shape)
+    return store.window(tile, row, column, size, size)
 
 
 def _stack(pairs: list, card: Card, rng: np.random.Generator | None) -> tuple:

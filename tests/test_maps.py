@@ -17,6 +17,7 @@ from PIL import Image
 from rasterio.transform import from_bounds, from_origin
 from shapely.geometry import box
 
+from classroom import imagery
 from segkit import basemaps, maps, scenes
 
 
@@ -271,12 +272,12 @@ def test_a_provider_in_trouble_costs_seconds(server, kind, monkeypatch, tmp_path
     assert maps.add_basemap(ax, "EPSG:3857", server) == "no answer from the provider"
     assert time.monotonic() - began < 5 and not ax.images
     with pytest.raises(basemaps.BasemapNotFound, match="try again online"):
-        maps.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=15)
+        imagery.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=15)
     assert not (tmp_path / "scene.tif").exists()
 
 
 def test_a_fetched_scene_lies_where_it_was_asked_for(server, tmp_path):
-    path = maps.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=16)
+    path = imagery.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=16)
     with rasterio.open(path) as scene:
         bounds = rasterio.warp.transform_bounds(scene.crs, "EPSG:4326", *scene.bounds)
         pixels, size = scene.read(), scene.res[0]
@@ -289,17 +290,17 @@ def test_a_fetched_scene_lies_where_it_was_asked_for(server, tmp_path):
         == [v % 256 for v in range(x, x + 3)][: len(set(np.unique(pixels[1])))]
     )
     with pytest.raises(ValueError, match="more than 400"):
-        maps.scene_from_basemap((55, 25, 56, 26), tmp_path / "big.tif", server, zoom=16)
+        imagery.scene_from_basemap((55, 25, 56, 26), tmp_path / "big.tif", server, zoom=16)
 
 
 def test_a_place_is_looked_up(server, monkeypatch, tmp_path):
     answer = SimpleNamespace(raw={"boundingbox": [str(NEAR_DUBAI[i]) for i in (1, 3, 0, 2)]})
-    monkeypatch.setattr(basemaps.Nominatim, "geocode", lambda self, name: answer)
-    path = maps.scene_from_basemap("Business Bay", tmp_path / "scene.tif", server, zoom=14)
+    monkeypatch.setattr(imagery.Nominatim, "geocode", lambda self, name: answer)
+    path = imagery.scene_from_basemap("Business Bay", tmp_path / "scene.tif", server, zoom=14)
     assert rasterio.open(path).shape[0] > 0
-    monkeypatch.setattr(basemaps.Nominatim, "geocode", lambda self, name: None)
+    monkeypatch.setattr(imagery.Nominatim, "geocode", lambda self, name: None)
     with pytest.raises(basemaps.BasemapNotFound, match="no place 'Nowhere'"):
-        maps.scene_from_basemap("Nowhere", tmp_path / "none.tif", server)
+        imagery.scene_from_basemap("Nowhere", tmp_path / "none.tif", server)
 
 
 @pytest.fixture

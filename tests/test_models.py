@@ -540,11 +540,11 @@ def test_gradients_reach_every_weight(built, kind):
 
 
 def test_gates_are_maps_between_zero_and_one(made):
-    maps = models.gate_maps(made["attention_unet"], picture(64, 96)[0])
+    maps = measures.gate_maps(made["attention_unet"], picture(64, 96)[0])
     assert [x.shape for x in maps] == [(64, 96), (32, 48), (16, 24), (8, 12)]
     assert all(x.min() >= 0 and x.max() <= 1 for x in maps)
     with pytest.raises(ValueError, match="no gates"):
-        models.gate_maps(made["unet"], picture(64, 96)[0])
+        measures.gate_maps(made["unet"], picture(64, 96)[0])
 
 
 def test_closed_gates_shut_the_skip_connection():

@@ -60,17 +60,3 @@ def test_impossible_crops_are_refused(tiles_h5):
         pipeline.crops(tiles_h5, ["atlantis"], 32, 4)
     with pytest.raises(ValueError, match="empty"):
         pipeline.crops(tiles_h5, [], 32, 4)
-
-
-def test_a_crop_of_a_patch_is_a_window_of_it(patches_h5):
-    found = patches.members(patches_h5, "test")
-    data = list(pipeline.batches(patches_h5, "test", len(found), crop=8))
-    ((images, masks),) = data
-    assert images.shape == (len(found), 8, 8, 3)
-    with store.opened(patches_h5, patches.FORMAT) as file:
-        for k, i in enumerate(found[:9]):
-            whole = file["masks"][i]
-            windows = np.lib.stride_tricks.sliding_window_view(whole, (8, 8))
-            assert (windows == masks[k].numpy()).all(axis=(2, 3)).any()
-    with pytest.raises(ValueError, match="from 1 to 32"):
-        pipeline.batches(patches_h5, "test", 4, crop=33)

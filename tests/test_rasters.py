@@ -112,4 +112,3 @@ def test_what_moved_here_is_still_found_where_it_was():
     assert maps.write is rasters.write and scenes.scheme_of is rasters.scheme_of
     assert scenes.NODATA == NODATA and basemaps.warped is rasters.warped
     assert maps.add_basemap is basemaps.add_basemap
-    assert maps.scene_from_basemap is basemaps.scene_from_basemap

@@ -4,13 +4,14 @@ A pattern is the path of an image, or of its mask, without what follows the last
 for any name, "{id:[0-9]+}" for one that the expression fits, a leading "**/" for any folders.
 """
 
-import csv
 import glob
 import re
 import tomllib
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+
+import pandas as pd
 
 from segkit import classes
 from segkit.classes import ClassScheme
@@ -69,17 +70,16 @@ def read_scheme(path: Path) -> ClassScheme:
     """Read a class scheme from a CSV with the columns name, r, g, b and, optionally, ignore."""
     if not path.exists():
         raise DatasetNotFound(f"{path} is missing: a CSV with the columns name, r, g, b, ignore")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, skipinitialspace=True))
-    missing = {"name", "r", "g", "b"} - set(rows[0] if rows else ())
-    if missing:
+    how = {"dtype": str, "skipinitialspace": True, "encoding": "utf-8-sig"}
+    table = pd.read_csv(path, keep_default_na=False, **how)
+    if missing := {"name", "r", "g", "b"} - {*table}:
         raise DatasetError(f"{path}: no column {', '.join(sorted(missing))}")
-    ignored = [str(row.get("ignore")).strip().lower() in ("1", "yes", "true") for row in rows]
-    if sum(ignored) > 1:
-        raise DatasetError(f"{path}: one class at most can be ignored, not {sum(ignored)}")
-    colors = [(int(row["r"]), int(row["g"]), int(row["b"])) for row in rows]
-    names, index = [row["name"] for row in rows], ignored.index(True) if any(ignored) else None
-    return ClassScheme(path.parent.resolve().name, names, colors, index)
+    said = table.get("ignore", pd.Series("", table.index)).str.strip().str.lower()
+    ignored = table.index[said.isin(("1", "yes", "true"))].tolist()
+    if len(ignored) > 1:
+        raise DatasetError(f"{path}: one class at most can be ignored, not {len(ignored)}")
+    colors = table[["r", "g", "b"]].astype(int).to_numpy()
+    return ClassScheme(path.parent.resolve().name, table["name"], colors, *ignored)
 
 
 def _natural(tile: Tile) -> list:

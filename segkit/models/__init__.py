@@ -6,7 +6,7 @@ is a multiple of 32, normalizes them inside, and returns float32 probabilities (
 """
 # ruff: noqa: F401, I001 (names that are there to be used as models.name)
 
-from segkit.models.attention import attention_unet, gate, gate_maps
+from segkit.models.attention import attention_unet, gate
 from segkit.models.deeplab import ASPP_FILTERS, ASPP_RATES, LOW_LEVEL_FILTERS
 from segkit.models.deeplab import aspp, convolve, deeplabv3plus
 from segkit.models.encoders import (

@@ -4,8 +4,7 @@ Taught in notebook 08.
 """
 
 import keras
-import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from segkit.models.unet import contract, probabilities, remembered, up_block
 
@@ -27,28 +26,10 @@ def gate(skip, signal, filters: int, level: int):
 def attention_unet(classes: int, width: int = 64, depth: int = 4, channels: int = 3) -> keras.Model:
     """Build an Attention U-Net (Oktay et al. 2018, arXiv:1804.03999), with batch normalization.
 
-    Args and the model are those of `unet`; `gate_maps` shows where its gates open.
+    Args and the model are those of `unet`; its layers `gate_0`, … hold the gate maps.
     """
     x, skips, inputs = contract(classes, width, depth, channels)
     for level in reversed(range(depth)):
         filters = width * 2**level
         x = up_block(x, gate(skips[level], x, max(filters // 2, 1), level), filters)
     return keras.Model(inputs, probabilities(x, classes), name=f"attention_unet_{width}")
-
-
-def gate_maps(model: keras.Model, image: np.ndarray) -> list[np.ndarray]:
-    """Return what the gates of an Attention U-Net let through.
-
-    Args:
-        model: from `attention_unet`.
-        image: (H, W, channels), 0–255; height and width are multiples of `STEP`.
-
-    Returns:
-        One float32 array for each level, from the finest (H, W) to the coarsest, 0–1.
-    """
-    names = [layer.name for layer in model.layers if layer.name.startswith("gate_")]
-    if not names:
-        raise ValueError(f"{model.name} has no gates: build it by attention_unet")
-    probe = keras.Model(model.inputs[0], [model.get_layer(name).output for name in sorted(names)])
-    found = probe(np.asarray(image, np.float32)[None])
-    return [ops.convert_to_numpy(ops.cast(x, "float32"))[0, ..., 0] for x in found]

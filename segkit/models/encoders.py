@@ -8,8 +8,8 @@ import importlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import namedtuple
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -27,25 +27,12 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESNET_MEAN = (123.68, 116.779, 103.939)
 
 
-@dataclass(frozen=True)
-class Encoder:
-    """A row of the table of encoders.
-
-    Attributes:
-        key: names its weights in `weights.imagenet`, and the network inside a model.
-        last: its last layer; what follows in the same network is a decoder.
-        mean, deviation: of each channel (R, G, B) on a scale of 0–255, as it has learned on them.
-        unet: builds a network of scores around it, from key, classes and channels; None where a
-            builder of its own does that.
-        blue_first: whether its weights expect blue, green, red.
-    """
-
-    key: str
-    last: str
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    unet: Callable[[str, int, int], keras.Model] | None = None
-    blue_first: bool = False
+#: A row of the table of encoders. `key` names its weights in `weights.imagenet`, and the network
+#: inside a model; `last` is its last layer: what follows in the same network is a decoder; `mean`
+#: and `deviation` are of each channel (R, G, B) on a scale of 0–255, as it has learned on them;
+#: `unet` builds a network of scores around it, from key, classes and channels; None where a builder
+#: of its own does that; `blue_first` says whether its weights expect blue, green, red.
+Encoder = namedtuple("Encoder", "key last mean deviation unet blue_first", defaults=(None, False))
 
 
 def segmentation_models():
@@ -90,23 +77,15 @@ def copied(layer: layers.Layer, **options) -> layers.Layer:
     return layer.__class__.from_config({**layer.get_config(), **options})
 
 
-_PACKAGE = {
-    "last": "top_activation",
-    "mean": tuple(255 * mean for mean in IMAGENET_MEAN),
-    "deviation": tuple(255 * deviation for deviation in IMAGENET_DEVIATION),
-    "unet": _package_unet,
-}
-_LITE = {"last": LAST, "mean": (127.0,) * 3, "deviation": (128.0,) * 3}
-_LITE_2 = partial(lite_unet, width=1.1, depth=1.2)
+_IMAGENET = [tuple(255 * x for x in of) for of in (IMAGENET_MEAN, IMAGENET_DEVIATION)]
+_LITE = (127.0,) * 3, (128.0,) * 3
 #: The table of encoders. Those with a `unet` are the variants of `efficientnet_unet`.
 ENCODERS = {
-    "b4": Encoder("efficientnetb4", **_PACKAGE),
-    "b0": Encoder("efficientnetb0", **_PACKAGE),
-    "lite0": Encoder("efficientnetlite0", **_LITE, unet=lite_unet),
-    "lite2": Encoder("efficientnetlite2", **_LITE, unet=_LITE_2),
-    "resnet50": Encoder(
-        "resnet50", "conv5_block3_out", RESNET_MEAN, (1.0, 1.0, 1.0), blue_first=True
-    ),
+    "b4": Encoder("efficientnetb4", "top_activation", *_IMAGENET, _package_unet),
+    "b0": Encoder("efficientnetb0", "top_activation", *_IMAGENET, _package_unet),
+    "lite0": Encoder("efficientnetlite0", LAST, *_LITE, lite_unet),
+    "lite2": Encoder("efficientnetlite2", LAST, *_LITE, partial(lite_unet, width=1.1, depth=1.2)),
+    "resnet50": Encoder("resnet50", "conv5_block3_out", RESNET_MEAN, (1.0,) * 3, None, True),
 }
 
 

@@ -6,8 +6,11 @@ process leaves the old model or the new one, each with its own record.
 
 import importlib.metadata
 import json
+import os
 import platform
+import subprocess
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from segkit.files import REPOSITORY, shown, whole
 
 #: The record's name inside a `.keras` file, which is a zip archive.
 RECORD = "segkit.json"
+#: Tells the commit that is checked out here, and whether anything was changed since.
+GIT = ("git", "describe", "--always", "--dirty", "--exclude", "*")
 #: Where trained models lie that come with the project.
 SHIPPED = REPOSITORY / "models"
 
@@ -42,7 +47,6 @@ def save(
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"{path.name}: a model's file ends in .keras")
-    versions = {x: importlib.metadata.version(x) for x in ("keras", keras.backend.backend())}
     record = {
         "scheme": scheme.to_dict(),
         "card": json.loads(card.to_json()) if card else None,
@@ -50,7 +54,7 @@ def save(
         "parameters": model.count_params(),
         **record,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "with": {"segkit": __version__, **versions, "python": platform.python_version()},
+        "with": environment(),
     }
     text, note = json.dumps(record, indent=1), path.with_suffix(".json")
     with whole(path) as part:
@@ -62,6 +66,17 @@ def save(
         part.write_text(text, encoding="utf-8")
     _tell(model, record)
     return path
+
+
+def environment() -> dict:
+    """Return what a model is made with: versions, machine and, where there is one, git commit."""
+    versions = {x: importlib.metadata.version(x) for x in ("keras", keras.backend.backend())}
+    found = {"segkit": __version__, **versions, "python": platform.python_version()}
+    found |= {"machine": platform.machine(), "cores": os.cpu_count()}
+    with suppress(OSError, subprocess.SubprocessError):
+        commit = subprocess.check_output(GIT, stderr=subprocess.DEVNULL, text=True, timeout=9)
+        found["commit"] = commit.strip()
+    return found
 
 
 def load(path: str | Path) -> keras.Model:

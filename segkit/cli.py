@@ -1,0 +1,161 @@
+"""The command line: `segkit predict scene.tif --model dubai-lite2 --out map.tif`.
+
+Thin over the library; taught in notebook 12. What was asked wrongly ends with a sentence and exit
+code 2, what else fails with 1.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from segkit import __version__
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PLACE = click.Path(dir_okay=False, path_type=Path)
+#: What a wrong request raises, and what else may fail.
+ASKED, FAILED = (ValueError, LookupError, FileNotFoundError), (OSError, ImportError, MemoryError)
+
+
+class Sentences(click.Group):
+    """Commands whose errors are sentences."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except ASKED as error:
+            raise click.UsageError(error.args[0] if error.args else str(error)) from error
+        except FAILED as error:
+            from rasterio.errors import RasterioError
+
+            wrong = isinstance(error, RasterioError)  # no raster, or a broken one
+            raise (click.UsageError if wrong else click.ClickException)(str(error)) from error
+
+
+@click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Maps of land cover from satellite pictures.
+
+    \b
+    segkit predict scene.tif --model dubai-lite2 --out map.tif
+    segkit areas map.tif
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("SEGKIT_PROGRESS", "0")
+    warnings.simplefilter("ignore")
+    warnings.filterwarnings("always", category=UserWarning, module="segkit")
+    warnings.showwarning = lambda message, *_, **__: click.echo(f"Note: {message}", err=True)
+
+
+def _free(path: Path, overwrite: bool) -> Path:
+    """Return where a result goes; raise if something lies there that nobody gave up."""
+    if path.exists() and not overwrite:
+        raise click.UsageError(f"{path} exists: name another file, or say --overwrite")
+    return path
+
+
+overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+
+
+@main.command()
+@click.argument("scene", type=FILE)
+@click.option("--model", required=True, help="A .keras file, or city-lite0 or dubai-lite2.")
+@click.option("--out", type=PLACE, help="The map, a GeoTIFF; <scene>_map.tif by default.")
+@click.option("--bands", help="Which bands to read, in the model's order: 4,3,2.")
+@click.option("--scaling", type=float, nargs=2, help="Values that become 0 and 255: 0 3000.")
+@click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.5, show_default=True)
+@click.option("--tta", is_flag=True, help="Average over eight turns and flips; eight times slower.")
+@click.option("--confidence", is_flag=True, help="Write how sure the model is, beside the map.")
+@overwrite
+def predict(scene, model, out, bands, scaling, overlap, tta, confidence, overwrite) -> None:
+    """Map a SCENE: any raster, such as GeoTIFF, PNG or JPEG."""
+    out = _free(out or scene.with_name(f"{scene.stem}_map.tif"), overwrite)
+    from segkit import scenes
+    from segkit.models.files import load
+
+    how = {"overlap": overlap, "tta": tta, "confidence": confidence, "scaling": scaling}
+    how["bands"] = tuple(map(int, bands.split(","))) if bands else None
+    click.echo(scenes.predict(load(model), scene, out, **how))
+
+
+@main.command()
+@click.argument("map_tif", metavar="MAP", type=FILE)
+@click.option("--out", type=PLACE, help="A CSV file; printed by default.")
+@overwrite
+def areas(map_tif, out, overwrite) -> None:
+    """Measure the area of each class of a MAP, in hectares."""
+    from segkit import maps
+
+    table = maps.areas(map_tif)
+    if out:
+        table.to_csv(_free(out, overwrite), index=False)
+    click.echo(out or table.round(4).to_string(index=False))
+
+
+@main.command()
+@click.argument("map_tif", metavar="MAP", type=FILE)
+@click.argument("out", type=PLACE)
+@click.option("--simplify", type=float, default=0, help="Size of steps that outlines lose.")
+@overwrite
+def polygons(map_tif, out, simplify, overwrite) -> None:
+    """Write a MAP as outlines to OUT, a .gpkg or a .geojson."""
+    from segkit import files, maps
+
+    if out.suffix not in (".gpkg", ".geojson"):
+        raise click.BadParameter(f"{out.name}: a .gpkg or a .geojson")
+    with files.whole(_free(out, overwrite)) as part:
+        maps.polygons(map_tif, simplify).to_file(part, layer="land_cover")
+    click.echo(out)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=PLACE, required=True, help="The model, a .keras file.")
+@click.option("--network", type=click.Choice(["lite0", "lite2", "unet"]), default="lite0")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True)
+@click.option("--crop", default=256, show_default=True, help="Pixels of a training crop.")
+@click.option("--seed", default=0, show_default=True)
+@overwrite
+def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
+    """Train a model on a FOLDER of images/, masks/ and classes.csv; score it on held-out images."""
+    _free(out, overwrite)
+    from segkit import datasets, metrics, models, patches, pipeline, store, training
+
+    training.setup(seed=seed)
+    with TemporaryDirectory() as work:
+        tiles_h5 = store.build(datasets.find(str(folder.resolve())), Path(work, "tiles.h5"))
+        patches_h5 = patches.cut(tiles_h5, Path(work, "patches.h5"), crop)
+        patches.split(patches_h5, seed=seed)
+        card, learn = store.card(tiles_h5), patches.tiles(patches_h5, "train")
+        shape = {"classes": len(card.scheme), "channels": len(card.bands)}
+        unet = network == "unet"
+        how = {"width": 16} if unet else {"variant": network}
+        model = (models.unet if unet else models.efficientnet_unet)(**shape, **how)
+        if not unet:
+            models.unfreeze(model, norms=False)
+        crops = pipeline.crops(tiles_h5, learn, crop, 16 if unet else 8, seed=seed)
+        training.fit(model, crops, None, card.scheme, out, minutes=minutes)
+        counts = training.evaluate(model, patches_h5, "test")
+    click.echo(metrics.scores(counts, card.scheme).round(3).to_string())
+    click.echo("  ".join(f"{k} {v:.3f}" for k, v in metrics.summary(counts, card.scheme).items()))
+
+
+@main.command()
+@click.option("--port", type=int, help="Of the address; the first free one from 7860 by default.")
+@click.option("--space", type=click.Path(path_type=Path), help="Write files for a hosting space.")
+@click.option("--model", multiple=True, default=["city-lite0"], help="That the space offers.")
+def app(port, space, model) -> None:
+    """Open the web app on this machine, or write what a hosting space needs."""
+    from segkit import app
+
+    if space:
+        return click.echo("\n".join(map(str, app.space(space, model))))
+    return app.launch(port).block_thread()
+
+
+if __name__ == "__main__":
+    main()
