@@ -183,6 +183,40 @@ REPAIRS = {
             "return np.tile(np.hamming(size), (size, 1))": "both down and across",
         },
     ),
+    "safe_legend": (
+        'lines = [f"<li>{name}: {share:.0%}</li>" for name, share in zip(names, shares)]',
+        [
+            "import html; lines = [f'<li>{html.escape(n)}: {s:.0%}</li>' "
+            "for n, s in zip(names, shares)]",
+            "from html import escape; lines = [f'<li>{escape(n, quote=False)}: {s:.0%}</li>' "
+            "for n, s in zip(names, shares)]",
+        ],
+        {
+            "lines = [f'<li>{n}: {s:.0%}</li>' for n, s in zip(names, shares) "
+            "if '<' not in n]": "a line is gone",
+            "lines = [f\"<li>{n.split('<')[0]}: {s:.0%}</li>\" "
+            "for n, s in zip(names, shares)]": "lost its letters",
+            "lines = [f\"<li>{n.replace('<', '&lt;')}: {s:.0%}</li>\" "
+            "for n, s in zip(names, shares)]": "plain &",
+            "import html; lines = [f'<li>{html.escape(html.escape(n))}: {s:.0%}</li>' "
+            "for n, s in zip(names, shares)]": "Escaped twice",
+            "return len(names)": "as one text",
+        },
+    ),
+    "chosen_run": (
+        'best = table.sort_values("test_miou").iloc[-1]',
+        [
+            'best = table[table["state"] == "finished"].sort_values("val_miou").iloc[-1]',
+            'best = table.loc[table["val_miou"].where(table["state"] == "finished").idxmax()]',
+        ],
+        {
+            'best = table.sort_values("val_miou").iloc[-1]': "not finished",
+            'best = table.sort_values("val_miou").iloc[0]': "not the best",
+            "best = table.iloc[0]": "not the best",
+            'best = table[table["test_miou"].notna()].sort_values("val_miou").iloc[-1]': "KeyError",
+            "return table": "*name*",
+        },
+    ),
     "joined_by_name": (
         "joined[list(table)] = table.to_numpy()",
         [
@@ -260,6 +294,7 @@ HECTARES = pd.DataFrame(
 )
 EVEN = np.full((1, 64, 96, 6), 1 / 6, np.float32)
 #: For each warm-up and knob: what the check is given, the right answer, and wrong ones.
+RECORD = {"options": {"steps": 20, "images_per_step": 8}, "history": [{}, {}, {}]}
 ANSWERS = {
     "palette": (
         (classes.DUBAI,),
@@ -451,6 +486,38 @@ ANSWERS = {
             (4, "how many more"),
             (0.75, "Hardly"),
             ((0.5, 0.5), "found here: 2"),
+        ],
+    ),
+    "gigabytes": (
+        (),
+        1.8,
+        [(0.6, "one band"), (14.4, "gigabits"), (1.8e9, "digits"), (3, "three bands")],
+    ),
+    "waits": (
+        (),
+        (60, 31.5),
+        [
+            ((31.5, 60), "last one first"),
+            ((57, 28.5), "own turn"),
+            ((60, 30), "first one waits"),
+            ((60, 20), "The mean"),
+            ((20, 3), "and so on"),
+        ],
+    ),
+    "crops_seen": (
+        (RECORD,),
+        480,
+        [(160, "one epoch"), (60, "These are steps"), (24, "not one step"), (7, "length")],
+    ),
+    "luck": (
+        (),
+        0.0373,
+        [
+            (0.0187, "old spread"),
+            (0.837, "take off"),
+            (0.0, "best of its 20"),
+            (0.08, "best of all worlds"),
+            (0.03, "average"),
         ],
     ),
     "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "count_nonzero")]),

@@ -21,6 +21,7 @@ does the rest; then name it here. In a repair, one of the mistakes is the fault 
 `tests/test_checks.py` holds each check to its answers.
 """
 
+from classroom.checks.app import gigabytes, safe_legend, waits
 from classroom.checks.architectures import far_sight, gate_count
 from classroom.checks.basemap_visualization import border_weights, placed_map, scene_middle
 from classroom.checks.evaluation import both_ious, held_out
@@ -31,6 +32,7 @@ from classroom.checks.landslides import cheapest_threshold, chip_mean, rare_scor
 from classroom.checks.patchification import halved_mask, patch_grid, thrown_away
 from classroom.checks.pretrained_efficientnet_unet import learning_share, raw_pixels
 from classroom.checks.start_here import growth, palette
+from classroom.checks.tracking import chosen_run, crops_seen, luck
 from classroom.checks.training_on_gpu import dice_ends, rare_weights
 from classroom.checks.unet_from_scratch import bottom_sizes, model_answer
 from classroom.checks.verdict import Verdict, Wrong, check
@@ -69,4 +71,10 @@ __all__ = [
     "greenest",
     "more_places",
     "joined_by_name",
+    "crops_seen",
+    "luck",
+    "chosen_run",
+    "gigabytes",
+    "waits",
+    "safe_legend",
 ]
