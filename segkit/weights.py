@@ -58,7 +58,7 @@ def imagenet(encoder: str) -> Path:
     address, checksum = SOURCES[encoder]
     file = address.rpartition("/")[2]
     try:
-        with progress(None, "weights", total=1, unit="B", unit_scale=True) as bar:
+        with progress(None, "weights", total=1, unit="B", unit_scale=True, delay=0.5) as bar:
             get = pooch.HTTPDownloader(bar, 2**16, timeout=TIMEOUT_S)
             return Path(pooch.retrieve(address, checksum, file, cache(), downloader=get))
     except (OSError, ValueError) as error:  # ValueError: the checksum does not match
