@@ -130,6 +130,10 @@ class ClassScheme:
         pairs = zip(self.names, self.colors, strict=True)
         return replace(self, colors=[MAP_COLORS.get(name, own) for name, own in pairs])
 
+    def palette(self) -> np.ndarray:
+        """Return uint8 (256, 4): red, green, blue and alpha of each class; the rest is clear."""
+        return np.uint8(np.pad(np.insert(self.colors, 3, 255, 1), ((0, 256 - len(self)), (0, 0))))
+
     def to_dict(self) -> dict:
         """Return the scheme as plain lists, for JSON."""
         return asdict(self)

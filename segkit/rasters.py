@@ -164,7 +164,7 @@ def warped(
             bands = [1, 2, 3, last] if colored else [1]
             shape = (len(bands), *size)
             pixels = turned.read(bands, window=part, out_shape=shape, resampling=resampling)
-            return np.moveaxis(_bytes(pixels), 0, -1), turned.window_bounds(part)
+            return np.moveaxis(as_bytes(pixels), 0, -1), turned.window_bounds(part)
 
 
 def _whole_pixels(area: windows.Window) -> windows.Window:
@@ -174,7 +174,7 @@ def _whole_pixels(area: windows.Window) -> windows.Window:
     return windows.Window(left, top, -right - left, -bottom - top)
 
 
-def _bytes(pixels: np.ndarray) -> np.ndarray:
+def as_bytes(pixels: np.ndarray) -> np.ndarray:
     """Return pixels (bands, H, W) as uint8; other types are stretched from 2 to 98 percent."""
     if pixels.dtype == np.uint8:
         return pixels

@@ -148,14 +148,15 @@ class Keeper(keras.callbacks.EarlyStopping):
         self.set_model(model)
         if not self.path.exists():
             return 0
-        with np.load(self.path) as file:
+        state, arrays = {"variables": 0}, []
+        with suppress(Exception), np.load(self.path) as file:  # cut off, or none: told below
             state = json.loads(str(file["state"]))
             arrays = [file[f"arr_{i}"] for i in range(state["arrays"])]
         mine, kept = self.variables(), state["variables"]
         if [list(v.shape) for v in mine] != [list(a.shape) for a in arrays[:kept]]:
             raise ValueError(
-                f"{shown(self.path.parent)} holds an interrupted training of another network, or "
-                "another optimizer: build the same one, or begin anew with resume=False"
+                f"{shown(self.path.parent)} holds an interrupted training of another network or "
+                "another optimizer, or a broken one: build the same, or begin with resume=False"
             )
         for variable, array in zip(mine, arrays[:kept], strict=True):
             variable.assign(array)
@@ -266,11 +267,11 @@ def fit(
         if source:
             source.restart()
         card = dataclasses.replace(source.card, scheme=scheme) if source else None
-        options = {**run, "patience": patience}
+        options = run | {"patience": patience, "images_per_step": per_step}
         options |= {"loss": getattr(loss or default_loss, "__name__", "of your own")}
-        options |= {"images_per_step": per_step, "seed": vars(setup).get("seed")}
-        options |= vars(model).get("options", {}) | (record or {})
-        data = {"name": card.dataset, "fingerprint": card.fingerprint} if card else None
+        options |= {"seed": vars(setup).get("seed"), **vars(model).get("options", {})}
+        options |= record or {}
+        data = card and {"name": card.dataset, "fingerprint": card.fingerprint}
         told = {"data": data, "options": options, "environment": environment()}
         place = tracking.begin(path, folder / "run", **told)
         feed = train.repeat() if length > 0 else train

@@ -45,8 +45,7 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
     page, scheme = _page(map_tif), scheme_of(map_tif)
     if scheme is None:
         raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
-    scheme, colors = scheme.for_maps(), np.zeros((256, 4), np.uint8)  # else: clear
-    colors[: len(scheme)] = [(*color, 255) for color in scheme.colors]
+    scheme, colors = scheme.for_maps(), scheme.for_maps().palette()
     if scene:
         picture, bounds = warped(scene, WEB_MERCATOR)
         _overlay(page, "image", picture.repeat(3 if picture.shape[-1] == 1 else 1, axis=-1), bounds)

@@ -118,3 +118,10 @@ def test_a_class_that_maps_do_not_know_keeps_its_color():
     scheme = ClassScheme("mine", ("Water", "Kelp"), ((9, 9, 9), (1, 2, 3)))
     assert scheme.for_maps().colors == (MAP_COLORS["Water"], (1, 2, 3))
     assert scheme.colors == ((9, 9, 9), (1, 2, 3))
+
+
+def test_a_palette_is_opaque_where_there_is_a_class():
+    found = DUBAI.palette()
+    assert found.shape == (256, 4) and found.dtype == np.uint8
+    assert [tuple(row) for row in found[:6, :3]] == list(DUBAI.colors)
+    assert (found[:6, 3] == 255).all() and not found[6:].any()

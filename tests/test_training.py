@@ -121,6 +121,17 @@ def test_a_finished_run_is_not_trained_again(data, tmp_path, capsys):
     assert path.stat().st_mtime_ns != made
 
 
+@pytest.mark.parametrize("left", [b"", b"PK half a file", None])
+def test_a_broken_backup_is_named(data, tmp_path, left):
+    path, plan = tmp_path / "m.keras", {"epochs": 3, "steps": 1}
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(net(), *data, DUBAI, path, callbacks=[Stop(1)], **plan)
+    state = path.with_suffix(".run") / training.STATE
+    state.write_bytes(state.read_bytes()[:-40] if left is None else left)
+    with pytest.raises(ValueError, match="or a broken one.*resume=False"):
+        training.fit(net(), *data, DUBAI, path, resume=True, **plan)
+
+
 def test_a_backup_is_written_by_time(data, tmp_path, monkeypatch):
     seen = set()
 

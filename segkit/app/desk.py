@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import getpass
 import io
 import shutil
 import tempfile
@@ -26,7 +27,7 @@ PICTURES, RASTERS = (".png", ".jpg", ".jpeg"), (".tif", ".tiff")
 MODES = ("RGB", "RGBA", "P", "PA", "L", "LA", "CMYK", "YCbCr", "1")
 #: Pixels of a window; results that stay on disk; pixels of a picture's longer side on the page.
 WINDOW, OVERLAP, MOST_RESULTS, LONGEST = 256, 0.5, 24, 1200
-FOLDER = Path(tempfile.gettempdir()) / "segkit-app"
+FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{getpass.getuser()}"
 
 
 class Stopped(Exception):
@@ -161,12 +162,8 @@ def _small(raster) -> tuple[int, int]:
 def _write_picture(raster, target: Path) -> None:
     """Write a raster's first three bands, or its only one, as a picture for the page."""
     bands = [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
-    pixels = raster.read(bands, out_shape=(3, *_small(raster))).astype(np.float32)
-    if raster.dtypes[0] != "uint8" and np.isfinite(pixels).any():
-        low, high = np.nanpercentile(pixels[np.isfinite(pixels)], (2, 98))
-        pixels = (pixels - low) * (255 / max(high - low, 1e-12))
-    picture = np.moveaxis(np.nan_to_num(pixels).clip(0, 255).astype(np.uint8), 0, -1)
-    Image.fromarray(picture).save(target, quality=90)
+    pixels = raster.read(bands, out_shape=(3, *_small(raster)))
+    Image.fromarray(np.moveaxis(rasters.as_bytes(pixels), 0, -1)).save(target, quality=90)
 
 
 def clean(folder: Path, sure=0.0, majority=1, smallest=0, opened=0) -> Path:
@@ -210,7 +207,7 @@ def _panel(name: str, folder: Path, told: list[str], layer: str, how: tuple) -> 
         return "<p>This result was cleared away: map the picture again.</p>"
     target = clean(folder, *how)
     scheme = rasters.scheme_of(target).for_maps()
-    colors, table = _colors(scheme), maps.areas(target)
+    colors, table = scheme.palette(), maps.areas(target)
     table["share"] = table["share"].map("{:.1%}".format)
     swatch = '<i style="background: rgb{}"></i> {}'
     table["class"] = [
@@ -234,13 +231,6 @@ def _panel(name: str, folder: Path, told: list[str], layer: str, how: tuple) -> 
     )
 
 
-def _colors(scheme) -> np.ndarray:
-    """Return uint8 (256, 4): red, green, blue, alpha of each class, as maps use them."""
-    colors = np.zeros((256, 4), np.uint8)
-    colors[: len(scheme)] = [(*color, 255) for color in scheme.for_maps().colors]
-    return colors
-
-
 def downloads(results: list) -> list[str]:
     """Write each map that is shown as PNG, GeoTIFF, GeoPackage and table of areas; their paths."""
     found = []
@@ -249,7 +239,8 @@ def downloads(results: list) -> list[str]:
         stem.parent.mkdir(exist_ok=True)
         target = Path(shutil.copyfile(Path(folder) / "shown.tif", f"{stem}.tif"))
         with rasters.opened(target) as raster:
-            Image.fromarray(_colors(rasters.scheme_of(target))[raster.read(1)]).save(f"{stem}.png")
+            colors = rasters.scheme_of(target).for_maps().palette()
+            Image.fromarray(colors[raster.read(1)]).save(f"{stem}.png")
         maps.areas(target).to_csv(f"{stem}_areas.csv", index=False)
         maps.polygons(target).to_file(f"{stem}_polygons.gpkg", driver="GPKG")
         found += sorted(map(str, stem.parent.iterdir()))

@@ -2,7 +2,7 @@
 
 Taught in notebooks 01 and 09. `data/README.md` says how to get each of them.
 """
-# ruff: noqa: F401, I001 (names that are there to be used as datasets.name)
+# ruff: noqa: F401 (names that are there to be used as datasets.name)
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +12,7 @@ import pooch
 from segkit.datasets.base import Card, Dataset, Tile
 from segkit.datasets.layouts import DatasetNotFound, find_in, find_own, table
 from segkit.datasets.outlines import from_polygons
-from segkit.datasets.readers import (
-    DatasetError, georeference, read_image, read_mask, read_rgb_mask, size,
-)  # fmt: skip
+from segkit.datasets.readers import DatasetError, georeference, read_image, read_rgb_mask, size
 from segkit.files import REPOSITORY, data_root, shown, whole, work_root
 
 #: Names that `find` knows, and what is known of each.

@@ -123,7 +123,7 @@ def test_a_picture_becomes_a_map_that_can_be_cleaned_and_taken_home(address, bro
     assert 0 < float(page.wait(lambda: browser.execute_script(style))) < 0.6
 
     page.button("Prepare downloads").click()
-    page.wait(lambda: len(list(address[1].glob("segkit-app/result-*/files/*"))) == 4)
+    page.wait(lambda: len(list(address[1].glob("segkit-app-*/result-*/files/*"))) == 4)
     check_files(address[1], scene)
     check_the_page(browser, address[0])
 
@@ -135,7 +135,7 @@ def changed(page, *before):
 
 def check_files(home, scene):
     """Open what is handed out in other programs."""
-    (tif,) = home.glob("segkit-app/result-*/files/*.tif")
+    (tif,) = home.glob("segkit-app-*/result-*/files/*.tif")
     with rasterio.open(scene) as source, rasterio.open(tif) as found:
         assert found.crs == source.crs and found.transform == source.transform
         classes = found.read(1)
@@ -189,6 +189,6 @@ def test_cancel_stops_a_large_picture_within_a_window(address, browser, tmp_path
     page.button("Cancel").click()
     page.wait(lambda: "Stopped" in page.said())
     time.sleep(3)
-    scenes = address[1].glob("segkit-app/result-*/scene.tif")
+    scenes = address[1].glob("segkit-app-*/result-*/scene.tif")
     (ours,) = [path for path in scenes if path.stat().st_size > 4 * 10**7]
     assert not ours.with_name("map.tif").exists()
