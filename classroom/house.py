@@ -21,7 +21,7 @@ PROGRAMS, LARGEST_PROGRAMS = ("app", "scale", "cli"), 450
 #: Inside a package, too, a file imports only those before it.
 INSIDE = {
     "datasets": ("readers", "base", "layouts", "outlines"),
-    "models": ("unet", "attention", "lite", "encoders", "deeplab", "files"),
+    "models": ("unet", "attention", "lite", "encoders", "deeplab", "engines", "files"),
     "app": ("desk",),
 }
 MARKS = re.compile(r"(<!-- house -->\n).*?(<!-- /house -->)", re.DOTALL)

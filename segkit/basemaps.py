@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import contextily
-import requests
 from matplotlib.figure import Figure
 from rasterio.errors import WarpOptionsError
 
@@ -95,14 +94,6 @@ def _draw_raster(ax, crs, path: Path) -> bool:
     return True
 
 
-def _twice(call: Callable, *args, **options):
-    """Call something, and once more where the connection broke."""
-    try:
-        return call(*args, **options)
-    except requests.ConnectionError:
-        return call(*args, **options)
-
-
 def within(seconds: float, call: Callable, *args, **options):
     """Call something that may never answer; no answer, or a broken one, is BasemapNotFound.
 
@@ -114,7 +105,7 @@ def within(seconds: float, call: Callable, *args, **options):
 
     def work() -> None:
         try:
-            answer.set_result(_twice(call, *args, **options))
+            answer.set_result(call(*args, **options))
         except Exception as error:  # raised again by the caller's thread
             answer.set_exception(error)
 

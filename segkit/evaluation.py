@@ -14,9 +14,7 @@ from segkit import metrics, models, patches, store
 UNITS = {"patch": None, "image": "tile", "tile": "tile", "group": "group"}
 
 
-def answers(
-    model, patches_h5: str | Path, subset: str, split: str = "image", batch_size=16, tta=False
-) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=False) -> Iterator:
     """Predict the patches of a subset, one after the other.
 
     Args:
@@ -60,9 +58,7 @@ def evaluate(model, patches_h5: str | Path, subset: str, split: str = "image", *
     return evaluate_each(model, patches_h5, subset, split, **how)[1].sum(axis=0)
 
 
-def evaluate_each(
-    model, patches_h5: str | Path, subset: str, split: str = "image", unit: str = "group", **how
-) -> tuple[np.ndarray, np.ndarray]:
+def evaluate_each(model, patches_h5, subset: str, split="image", unit="group", **how) -> tuple:
     """Count as `evaluate` does, but patch by patch, image by image, or group by group.
 
     Args:

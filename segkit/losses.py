@@ -33,9 +33,7 @@ def focal_tversky(y_true, y_pred, ignore_index: int | None = None, alpha=0.7, be
     return ops.mean(ops.power(ops.maximum(1 - tversky, keras.config.epsilon()), gamma))
 
 
-def weighted_crossentropy(
-    y_true, y_pred, class_weights: Sequence[float] | None = None, ignore_index: int | None = None
-):
+def weighted_crossentropy(y_true, y_pred, class_weights=None, ignore_index: int | None = None):
     """Cross-entropy per pixel, each class with its weight; mean over the weights.
 
     Args:
@@ -80,10 +78,8 @@ def _overlaps(y_true, y_pred, ignore_index: int | None):
     truth, answer = (ops.reshape(ops.cast(x, "float32"), (-1, classes)) for x in (one_hot, y_pred))
     counts = ops.matmul(ops.transpose(truth), answer)  # a confusion matrix of probabilities
     counted = [c for c in range(classes) if c != ignore_index]
-    hit, row, column = (
-        ops.take(x, counted)
-        for x in (ops.diagonal(counts), ops.sum(truth, axis=0), ops.sum(counts, axis=0))
-    )
+    sums = ops.diagonal(counts), ops.sum(truth, axis=0), ops.sum(counts, axis=0)
+    hit, row, column = (ops.take(x, counted) for x in sums)
     return hit, row - hit, column - hit
 
 

@@ -42,12 +42,10 @@ def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFra
         indices, valid = rasters.read(raster)
         found = list(shapes(indices, mask=valid, transform=raster.transform))
         crs = raster.crs.to_string() if raster.crs else None
-    names = _names(map_tif)
-    rows = {
-        "class": [names.get(int(value), str(int(value))) for _, value in found],
-        "geometry": shapely.coverage_simplify([shape(g) for g, _ in found], simplify),
-    }
-    return geopandas.GeoDataFrame(rows, geometry="geometry", crs=crs)
+    names, drawn = _names(map_tif), [shape(outline) for outline, _ in found]
+    called = {"class": [names.get(int(value), str(int(value))) for _, value in found]}
+    drawn = shapely.coverage_simplify(drawn, simplify)
+    return geopandas.GeoDataFrame(called, geometry=drawn, crs=crs)
 
 
 def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
@@ -65,15 +63,12 @@ def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
     else:
         table, unit = _compared(mapped, mapped)
         size = table["before"]
-    table = size[size > 0].sort_values(ascending=False).rename(unit).rename_axis("class")
-    table = table.reset_index()
+    table = size[size > 0].sort_values(ascending=False).rename_axis("class").reset_index(name=unit)
     table["share"] = table[unit] / table[unit].sum()
     return table
 
 
-def adjusted_areas(
-    confusion: np.ndarray, mapped: Sequence[float], names: Sequence[str] | None = None
-) -> pd.DataFrame:
+def adjusted_areas(confusion: np.ndarray, mapped: Sequence[float], names=None) -> pd.DataFrame:
     """Estimate true areas from a map and a sample of checked places (Olofsson et al. 2014).
 
     A map that calls too much Water gets too much water when its pixels are counted. A random sample
@@ -97,18 +92,13 @@ def adjusted_areas(
         counts = np.full_like(counts, np.nan)
     share = np.where(mapped[:, None] > 0, counts / np.maximum(checked, 1), 0)
     variance = weight**2 * share * (1 - share) / np.maximum(checked - 1, 1)
-    table = {
-        "mapped": mapped,
-        "adjusted": mapped.sum() * (weight * share).sum(axis=0),
-        "± 95 %": 1.96 * mapped.sum() * np.sqrt(variance.sum(axis=0)),
-    }
+    table = {"mapped": mapped, "adjusted": mapped.sum() * (weight * share).sum(axis=0)}
+    table["± 95 %"] = 1.96 * mapped.sum() * np.sqrt(variance.sum(axis=0))
     index = pd.Index(names if names is not None else range(len(mapped)), name="class")
     return pd.DataFrame(table, index)
 
 
-def changes(
-    before: str | Path, after: str | Path, target: str | Path | None = None
-) -> pd.DataFrame:
+def changes(before: str | Path, after: str | Path, target=None) -> pd.DataFrame:
     """Compare two maps of one place: what each class gained and lost.
 
     Both maps err, and where either does, a change appears that never was: the more the maps err,

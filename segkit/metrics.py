@@ -14,9 +14,7 @@ from segkit.classes import ClassScheme
 CHUNK = 2**19
 
 
-def confusion(
-    y_true: np.ndarray, y_pred: np.ndarray, classes: int, ignore_index: int | None = None
-) -> np.ndarray:
+def confusion(y_true, y_pred, classes: int, ignore_index: int | None = None) -> np.ndarray:
     """Count pixels by true and predicted class.
 
     Args:
@@ -41,9 +39,8 @@ def confusion(
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"the {name} is {labels.dtype}: class indices are integers")
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise ValueError(
-                f"the {name} runs from {labels.min()} to {labels.max()}, not 0 to {classes - 1}"
-            )
+            ends = labels.min(), labels.max()
+            raise ValueError(f"the {name} runs from %d to %d, not 0 to {classes - 1}" % ends)
     number = np.uint8 if classes**2 <= 256 else np.int64
     total = np.zeros(classes**2, np.int64)
     for i in range(0, y_true.size, CHUNK):
@@ -68,8 +65,7 @@ def scores(confusion: np.ndarray, scheme: ClassScheme | None = None) -> pd.DataF
     dice = 2 * hit / np.maximum(truth + claimed, 1)
     table = pd.DataFrame({"iou": hit / np.maximum(truth + claimed - hit, 1), "dice": dice})
     table["precision"] = hit / np.maximum(claimed, 1)
-    table["recall"] = hit / np.maximum(truth, 1)
-    table["f1"] = dice
+    table["recall"], table["f1"] = hit / np.maximum(truth, 1), dice
     table[absent(truth + claimed, scheme)] = np.nan
     return table.assign(pixels=truth).set_axis(named(len(table), scheme))
 
@@ -78,11 +74,8 @@ def summary(confusion: np.ndarray, scheme: ClassScheme | None = None) -> dict[st
     """Return mean IoU and mean F1 over the classes that count, and the pixel accuracy."""
     table, confusion = scores(confusion, scheme), counted(confusion, scheme)
     total = confusion.sum()
-    return {
-        "miou": float(table["iou"].mean()),
-        "mean_f1": float(table["f1"].mean()),
-        "accuracy": float(np.trace(confusion) / total) if total else float("nan"),
-    }
+    means = {"miou": float(table["iou"].mean()), "mean_f1": float(table["f1"].mean())}
+    return means | {"accuracy": float(np.trace(confusion) / total) if total else float("nan")}
 
 
 def named(classes: int, scheme: ClassScheme | None) -> pd.Index:

@@ -144,9 +144,8 @@ def cut(tiles_h5: str | Path, path: str | Path, size: int = 256, overlap=0.0, ed
 def _write_pixels(file: h5py.File, tiles: h5py.Group, places: list, size: int, card) -> None:
     """Write image, mask and class counts of each patch."""
     square, bands = (len(places), size, size), len(card.bands)
-    images = file.create_dataset(
-        "images", (*square, bands), card.dtype, chunks=(1, size, size, bands)
-    )
+    shape, chunk = (*square, bands), (1, size, size, bands)
+    images = file.create_dataset("images", shape, card.dtype, chunks=chunk)
     masks = file.create_dataset("masks", square, "u1", chunks=(1, size, size), compression=1)
     counts = file.create_dataset("counts", (len(places), len(card.scheme)), "i8")
     for i, (name, _, row, column, *_) in enumerate(progress(places, "patches.h5")):
@@ -175,9 +174,7 @@ def _filled(image: np.ndarray, size: int, **how) -> np.ndarray:
 def index(patches_h5: str | Path) -> pd.DataFrame:
     """List the patches: columns tile, group, row, column, height, width (of the tile, pixels)."""
     with store.opened(patches_h5, FORMAT) as file:
-        found = {
-            key: file[key].asstr() if kind == TEXT else file[key] for key, kind in PLACE.items()
-        }
+        found = {k: file[k].asstr() if kind == TEXT else file[k] for k, kind in PLACE.items()}
         return pd.DataFrame({key: values[:] for key, values in found.items()})
 
 
@@ -220,12 +217,9 @@ def split(patches_h5: str | Path, by="image", fractions=(0.7, 0.15, 0.15), seed=
     subset = _assign(listed, store.card(patches_h5).parts, by, fractions, seed)
     if RULES[by] is None:
         sides = pd.Series(subset).groupby(listed["tile"]).nunique()
-        warnings.warn(
-            f"split by patch: {(sides > 1).sum()} of {len(sides)} images have patches in more than "
-            "one subset, so scores on it promise too much; for comparison only",
-            LeakWarning,
-            stacklevel=2,
-        )
+        many = f"{(sides > 1).sum()} of {len(sides)} images have patches in more than one subset"
+        told = f"split by patch: {many}, so scores on it promise too much; for comparison only"
+        warnings.warn(told, LeakWarning, stacklevel=2)
     _write_splits(patches_h5, {by: subset}, by=by, fractions=fractions, seed=seed)
     return shares(patches_h5, by)
 

@@ -4,7 +4,6 @@ Taught in notebooks 02 and 05.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,9 +18,7 @@ TILE_SIZE_POWER = 0.7
 CONTRAST, BRIGHTNESS = 0.2, 0.1
 
 
-def augment(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple:
     """Turn and flip image and mask together; change contrast and brightness of the image alone.
 
     Args:
@@ -43,14 +40,7 @@ def augment(
     return image.clip(0, 255), mask
 
 
-def batches(
-    patches_h5: str | Path,
-    subset: str,
-    batch_size: int,
-    split: str = "image",
-    augment: bool = False,
-    seed: int = 0,
-) -> tf.data.Dataset:
+def batches(patches_h5, subset: str, batch_size: int, split="image", augment=False, seed=0):
     """Read a subset's patches in batches, once through.
 
     Args:
@@ -89,14 +79,7 @@ def batches(
     return data
 
 
-def crops(
-    tiles_h5: str | Path,
-    tile_ids: Sequence[str],
-    size: int,
-    batch_size: int,
-    augment: bool = True,
-    seed: int = 0,
-) -> tf.data.Dataset:
+def crops(tiles_h5, tile_ids: Sequence[str], size: int, batch_size: int, augment=True, seed=0):
     """Draw random windows straight from whole tiles, without end.
 
     Args:

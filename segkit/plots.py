@@ -51,9 +51,7 @@ def legend(target, scheme: ClassScheme, **kwargs):
 
 
 @styled
-def grid(
-    rows: list, titles: list[str], scheme: ClassScheme | None = None, labels=None, size=2.4
-) -> Figure:
+def grid(rows: list, titles: list[str], scheme=None, labels=None, size=2.4) -> Figure:
     """Draw images and masks in a grid.
 
     Args:
@@ -99,12 +97,8 @@ def error_map(truth: np.ndarray, predicted: np.ndarray, ignore_index: int | None
     return np.array(ERROR_COLORS, np.uint8)[state]
 
 
-def comparison(
-    images: list, truths: list, predictions: list, scheme: ClassScheme, labels: list | None = None
-) -> Figure:
+def comparison(images: list, truths: list, predictions: list, scheme, labels=None) -> Figure:
     """Draw image | truth | prediction | error, one row per example."""
-    rows = [
-        [image, truth, answer, error_map(truth, answer, scheme.ignore_index)]
-        for image, truth, answer in zip(images, truths, predictions, strict=True)
-    ]
+    rows = [list(row) for row in zip(images, truths, predictions, strict=True)]
+    rows = [[*row, error_map(*row[1:], scheme.ignore_index)] for row in rows]
     return grid(rows, ["image", "truth", "prediction", "error (red)"], scheme, labels)

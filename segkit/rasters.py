@@ -131,9 +131,7 @@ def cloud_optimized(plain: str | Path, target: str | Path) -> None:
     rasterio.shutil.copy(plain, target, driver="COG", bigtiff="IF_SAFER", **how)
 
 
-def warped(
-    path: str | Path, crs, bounds=None, resampling: Resampling = Resampling.bilinear
-) -> tuple[np.ndarray, tuple] | None:
+def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -> tuple | None:
     """Read a raster as a picture in another CRS, its longer side at most `LONGEST_SIDE` pixels.
 
     Args:
@@ -157,7 +155,8 @@ def warped(
             part = windows.from_bounds(*(bounds or turned.bounds), turned.transform)
             if not windows.intersect(part, everything):
                 return None
-            part = _whole_pixels(part.intersection(everything)).intersection(everything)
+            part = part.intersection(everything)
+            part = windows.round_window_to_full_blocks(part, [(1, 1)], turned.height, turned.width)
             shrink = min(1, LONGEST_SIDE / max(part.height, part.width))
             size = [max(1, round(length * shrink)) for length in (part.height, part.width)]
             last = turned.colorinterp.index(ColorInterp.alpha) + 1 if colored else None
@@ -165,13 +164,6 @@ def warped(
             shape = (len(bands), *size)
             pixels = turned.read(bands, window=part, out_shape=shape, resampling=resampling)
             return np.moveaxis(as_bytes(pixels), 0, -1), turned.window_bounds(part)
-
-
-def _whole_pixels(area: windows.Window) -> windows.Window:
-    """Return the smallest window of whole pixels that holds another one."""
-    (top, bottom), (left, right) = area.toranges()
-    top, left, bottom, right = (math.floor(v) for v in (top, left, -bottom, -right))
-    return windows.Window(left, top, -right - left, -bottom - top)
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

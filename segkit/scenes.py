@@ -103,16 +103,14 @@ def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
     """Return the bands to read, after a look at all that can be wrong with a scene."""
     bands = tuple(bands or range(1, len(card.bands) + 1))
     if len(bands) != len(card.bands) or max(bands) > scene.count or min(bands) < 1:
-        raise ValueError(
-            f"{scene.name}: bands {bands} of {scene.count}, but the model takes {len(card.bands)} "
-            f"({', '.join(card.bands)}). Choose with bands=(…), counted from 1."
-        )
+        wanted = f"{len(card.bands)} ({', '.join(card.bands)})"
+        text = f"{scene.name}: bands {bands} of {scene.count}, but the model takes {wanted}"
+        raise ValueError(f"{text}. Choose with bands=(…), counted from 1.")
     kinds = {scene.dtypes[band - 1].replace("float64", "float32") for band in bands}
     if scaling is None and (kinds != {card.dtype} or not card.ranges):
-        raise ValueError(
-            f"{scene.name}: pixels are {', '.join(sorted(kinds))}, and the model learned from "
-            f"{card.dtype}. State which values become 0 and 255, for instance scaling=(0, 3000)."
-        )
+        text = f"pixels are {', '.join(sorted(kinds))}, and the model learned from {card.dtype}"
+        how = "State which values become 0 and 255, for instance scaling=(0, 3000)."
+        raise ValueError(f"{scene.name}: {text}. {how}")
     if scaling and not scaling[0] < scaling[1]:
         raise ValueError(f"scaling={scaling}: the first value becomes 0, a greater one 255")
     if window < 32 or window % 32:

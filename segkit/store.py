@@ -148,9 +148,7 @@ def index(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("id")
 
 
-def read(
-    path: str | Path, tile_id: str, row: int = 0, column: int = 0, height=None, width=None
-) -> tuple[np.ndarray, np.ndarray]:
+def read(path: str | Path, tile_id: str, row=0, column=0, height=None, width=None) -> tuple:
     """Read a window of a tile; all of it by default.
 
     Args:

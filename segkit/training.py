@@ -43,26 +43,36 @@ tf.get_logger().setLevel("ERROR")
 Device = namedtuple("Device", "name gpus precision")
 
 
-def setup(seed: int = 0, precision: str = "auto") -> Device:
-    """Set seeds, GPU memory and precision, once at the top of a notebook.
+def setup(seed: int = 0, precision: str = "auto", devices: int = 1) -> Device:
+    """Set seeds, precision and devices, once at the top of a notebook.
 
     Args:
         seed: of Python, NumPy and TensorFlow.
         precision: a Keras dtype policy, or "auto": float32 on a CPU, mixed_float16 on a GPU, and
             mixed_bfloat16 on one that has it (compute capability 8 and up).
+        devices: how many GPUs, or, without one, parts of the CPU, share each batch of models that
+            are built afterwards. Parts of a CPU must be asked for before TensorFlow has begun.
+
+    Raises:
+        RuntimeError: TensorFlow has begun already, with fewer devices.
     """
     keras.utils.set_random_seed(seed)
     setup.seed = seed
     gpus = tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-    for gpu in gpus:
-        with suppress(RuntimeError):  # in use already, so it grows already, or never will
-            tf.config.experimental.set_memory_growth(gpu, True)
     if precision == "auto":
         modern = details.get("compute_capability", (0, 0)) >= (8, 0)
         precision = ("mixed_bfloat16" if modern else "mixed_float16") if gpus else "float32"
     keras.config.set_dtype_policy(precision)
     name = details.get("device_name") or f"CPU, {os.cpu_count()} cores"
+    if devices > 1 and not gpus:
+        parts = [tf.config.LogicalDeviceConfiguration()] * devices
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, parts)
+    names = [f"{'GPU' if gpus else 'CPU'}:{i}" for i in range(devices)]
+    together = tf.distribute.ReductionToOneDevice()
+    strategy = tf.distribute.MirroredStrategy(names, together) if devices > 1 else None
+    tf.distribute.experimental_set_strategy(strategy)
     return Device(name, len(gpus), precision)
 
 
@@ -154,10 +164,9 @@ class Keeper(keras.callbacks.EarlyStopping):
             arrays = [file[f"arr_{i}"] for i in range(state["arrays"])]
         mine, kept = self.variables(), state["variables"]
         if [list(v.shape) for v in mine] != [list(a.shape) for a in arrays[:kept]]:
-            raise ValueError(
-                f"{shown(self.path.parent)} holds an interrupted training of another network or "
-                "another optimizer, or a broken one: build the same, or begin with resume=False"
-            )
+            told = "holds an interrupted training of another network or another optimizer, or a"
+            how = "broken one: build the same, or begin with resume=False"
+            raise ValueError(f"{shown(self.path.parent)} {told} {how}")
         for variable, array in zip(mine, arrays[:kept], strict=True):
             variable.assign(array)
         self.rows, best = state["rows"], arrays[kept:] or None
@@ -262,7 +271,8 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         rate = CosineDecay(learning_rate, epochs * steps) if epochs else learning_rate
         score = metrics.MeanIoU(len(scheme), scheme.ignore_index)
-        model.compile(optimizer(rate), loss or default_loss(scheme), metrics=[score])
+        shared = _shared(model, loss or default_loss(scheme))
+        model.compile(optimizer(rate), shared, metrics=[score])
         model.optimizer.build(model.trainable_variables)  # else the graph is traced twice
         if source:
             source.restart()
@@ -286,6 +296,15 @@ def fit(
     history = pd.DataFrame(rows)
     history.attrs["run"] = str(place)
     return history
+
+
+def _shared(model: keras.Model, loss: Callable) -> Callable:
+    """Return a loss whose sum over the devices is its mean over them; norms see the whole batch."""
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = devices > 1
+    return loss if devices == 1 else lambda truth, found: loss(truth, found) / devices
 
 
 def _finished(path: Path, run: dict) -> bool:

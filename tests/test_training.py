@@ -5,6 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import helpers
 import keras
 import numpy as np
 import pytest
@@ -330,3 +331,30 @@ def test_setup_is_the_same_for_a_seed():
         answers.append(np.asarray(models.unet(3, 4, 1)(np.full((1, 32, 32, 3), 9.0))))
     assert device.precision == "float32" or device.gpus
     assert np.array_equal(*answers)
+
+
+DEVICES = """
+import sys
+from pathlib import Path
+from segkit import models, pipeline, store, training
+tiles_h5, folder = map(Path, sys.argv[1:])
+for devices in (2, 1):  # parts of a CPU can be asked for only before all else
+    training.setup(seed=1, devices=devices)
+    scheme, ids = store.scheme(tiles_h5).ignoring(None), store.index(tiles_h5).index
+    crops = pipeline.crops(tiles_h5, ids, 32, 8, seed=3)
+    loss, model = training.default_loss(scheme, dice=0), models.unet(len(scheme), 4, 2)
+    path = folder / f"{devices}.keras"
+    history = training.fit(model, crops, None, scheme, path, epochs=10, steps=5, loss=loss)
+    print("losses", *history["loss"])
+"""
+
+
+def test_two_devices_learn_what_one_learns(tiles_h5, tmp_path):
+    done = helpers.python(DEVICES, tiles_h5, tmp_path).communicate()[0]
+    lines = [line.split()[1:] for line in done.splitlines() if line.startswith("losses")]
+    two, one = (np.array(line, float) for line in lines)
+    assert len(one) == 10 and np.ptp(one) > 0.01
+    assert np.abs(two - one).max() < 1e-4
+    twins = [training.load(tmp_path / f"{devices}.keras") for devices in (2, 1)]
+    image = np.full((1, 32, 32, 3), 99, np.float32)
+    assert np.allclose(*(model.predict_on_batch(image) for model in twins), atol=1e-3)

@@ -209,10 +209,9 @@ def _panel(name: str, folder: Path, told: list[str], layer: str, how: tuple) -> 
     scheme = rasters.scheme_of(target).for_maps()
     colors, table = scheme.palette(), maps.areas(target)
     table["share"] = table["share"].map("{:.1%}".format)
+    color = dict(zip(scheme.names, scheme.colors, strict=True))
     swatch = '<i style="background: rgb{}"></i> {}'
-    table["class"] = [
-        swatch.format(scheme.colors[scheme.names.index(one)], escape(one)) for one in table["class"]
-    ]
+    table["class"] = [swatch.format(color[one], escape(one)) for one in table["class"]]
     if layer == "confidence":
         target, gray = folder / "map_confidence.tif", np.linspace(0, 255, scenes.CERTAIN + 1)
         colors[: len(gray)] = np.stack([*[gray] * 3, np.full_like(gray, 255)], axis=-1)

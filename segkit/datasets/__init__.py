@@ -89,10 +89,9 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
 def _missing(name: str, folder: Path) -> DatasetNotFound:
     """Return the error that says where a data set should be, and how to get it."""
     if name not in REGISTRY:
-        return DatasetNotFound(
-            f"no data set {name!r}: choose one of {', '.join(REGISTRY)}, or give a folder that "
-            f"holds images/, masks/ and classes.csv (looked in {shown(folder)})"
-        )
+        known, where = ", ".join(REGISTRY), f"(looked in {shown(folder)})"
+        how = f"choose one of {known}, or give a folder that holds images/, masks/ and classes.csv"
+        return DatasetNotFound(f"no data set {name!r}: {how} {where}")
     entry, example = REGISTRY[name], shown(folder / REGISTRY[name]["example"])
     return DatasetNotFound(
         f"{entry['title']} is not in {shown(folder)}. {entry['get']}, so that {example!r} exists, "

@@ -3,7 +3,6 @@
 Taught in notebook 11.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas
@@ -20,13 +19,7 @@ UNLABELED = ("Unlabeled", (155, 155, 155))
 
 
 def from_polygons(
-    scene: str | Path,
-    polygons: str | Path | geopandas.GeoDataFrame,
-    column: str,
-    scheme: ClassScheme | None = None,
-    order: Sequence[str] = (),
-    all_touched: bool = False,
-    rim: float = 0,
+    scene: str | Path, polygons, column: str, scheme=None, order=(), all_touched=False, rim=0.0
 ) -> tuple[np.ndarray, ClassScheme]:
     """Draw outlines as a mask that lies on a scene, pixel by pixel.
 

@@ -98,9 +98,7 @@ def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) 
         lossy = picture.format == "JPEG" and picture.mode == "L"  # no class number survives that
         if picture.mode not in modes or lossy or ";16" in str(picture.tile):
             wanted = f"{' or '.join(modes)} in 8 bits; save it so, masks as PNG"
-            raise DatasetError(
-                f"{path}: {picture.format}, mode {picture.mode!r}, expected {wanted}"
-            )
+            raise DatasetError(f"{path}: {picture.format}, mode {picture.mode!r}, not {wanted}")
         return np.asarray(picture.convert("RGB") if palette and picture.mode == "P" else picture)
 
 

@@ -13,6 +13,7 @@ from segkit.models.encoders import (
     ENCODERS, IMAGENET_DEVIATION, IMAGENET_MEAN, RESNET_MEAN, efficientnet_unet, encoder_layers,
     freeze, inflate, load_encoder, segmentation_models, silence, unfreeze,
 )  # fmt: skip
+from segkit.models.engines import Engine, export
 from segkit.models.unet import (
     BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, predict, probabilities, unet, up_block,
 )  # fmt: skip

@@ -3,8 +3,6 @@
 Taught in notebook 08.
 """
 
-from pathlib import Path
-
 import keras
 from keras import layers
 
@@ -17,9 +15,7 @@ ASPP_FILTERS, ASPP_RATES, LOW_LEVEL_FILTERS = 256, (6, 12, 18), 48
 
 
 @remembered
-def deeplabv3plus(
-    classes: int, weights: str | Path | None = "imagenet", channels: int = 3, variant="resnet50"
-) -> keras.Model:
+def deeplabv3plus(classes: int, weights="imagenet", channels=3, variant="resnet50") -> keras.Model:
     """Build DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611) on an encoder that ends at 1/16.
 
     That of Keras' ResNet-50 looks farther in its last stage by dilation, in place of halving once

@@ -90,9 +90,7 @@ ENCODERS = {
 
 
 @remembered
-def efficientnet_unet(
-    classes: int, weights: str | Path | None = "imagenet", variant: str = "b4", channels: int = 3
-) -> keras.Model:
+def efficientnet_unet(classes: int, weights="imagenet", variant="b4", channels=3) -> keras.Model:
     """Build a U-Net on an EfficientNet (Tan and Le 2019, arXiv:1905.11946).
 
     Args:
@@ -153,9 +151,8 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
     if given and given[0][0].ndim == 4:
         kernel = given[0][0][:, :, :: -1 if row.blue_first else 1]
         given[0][0] = inflate(kernel, model.input_shape[-1])
-    if [[x.shape for x in arrays] for arrays in given] != [
-        [tuple(w.shape) for w in layer.weights] for layer in taken
-    ]:
+    shapes = [[tuple(w.shape) for w in layer.weights] for layer in taken]
+    if [[x.shape for x in arrays] for arrays in given] != shapes:
         raise ValueError(f"{path} does not hold the weights of {row.key}")
     for layer, arrays in zip(taken, given, strict=True):
         layer.set_weights(arrays)
@@ -210,6 +207,5 @@ def _encoder(model: keras.Model) -> tuple[keras.Model, Encoder]:
     for layer in model.layers:
         if layer.name in rows:
             return layer, rows[layer.name]
-    raise ValueError(
-        f"{model.name} has no pretrained encoder: build it by efficientnet_unet or deeplabv3plus"
-    )
+    wanted = "efficientnet_unet or deeplabv3plus"
+    raise ValueError(f"{model.name} has no pretrained encoder: build it by {wanted}")

@@ -20,6 +20,7 @@ from segkit import __version__
 from segkit.classes import ClassScheme
 from segkit.datasets import Card
 from segkit.files import REPOSITORY, shown, whole
+from segkit.models.engines import Engine
 
 #: The record's name inside a `.keras` file, which is a zip archive.
 RECORD = "segkit.json"
@@ -29,9 +30,7 @@ GIT = ("git", "describe", "--always", "--dirty", "--exclude", "*")
 SHIPPED = REPOSITORY / "models"
 
 
-def save(
-    model: keras.Model, path: str | Path, scheme: ClassScheme, card: Card | None = None, **record
-) -> Path:
+def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, **record) -> Path:
     """Save a model and, beside it, all that is needed to use it with nothing else known.
 
     Args:
@@ -79,15 +78,18 @@ def environment() -> dict:
     return found
 
 
-def load(path: str | Path) -> keras.Model:
+def load(path: str | Path, engine: str = "tensorflow") -> keras.Model | Engine:
     """Load a model that `save` wrote; `.scheme`, `.card` (or None) and `.record` come with it.
 
     Args:
         path: a `.keras` file, or the name of one that lies in the project's `models/`.
+        engine: what runs it: "tensorflow" (Keras itself), "onnx" (ONNX Runtime) or "openvino",
+            which need the extra `export` and only predict.
 
     Raises:
         FileNotFoundError: there is no such model.
-        ValueError: the file is broken, or has no record.
+        ValueError: the file is broken, or has no record; no such engine.
+        ImportError: a package of the extra is missing.
     """
     path = Path(path) if Path(path).suffix else SHIPPED / f"{path}.keras"
     if not path.exists():
@@ -96,7 +98,7 @@ def load(path: str | Path) -> keras.Model:
     record = read_record(path)
     model = keras.models.load_model(path, compile=False)
     _tell(model, record)
-    return model
+    return model if engine == "tensorflow" else Engine(model, engine, path)
 
 
 def read_record(path: str | Path) -> dict:
