@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 ROOMS = (
     "files", "classes", "rasters", "domain", "datasets", "store", "patches", "pipeline", "weights",
     "models", "losses", "metrics", "evaluation", "plots", "tracking", "training", "scenes",
-    "cleanup", "basemaps", "maps", "webmap", "app", "cli",
+    "cleanup", "basemaps", "maps", "webmap", "app", "scale", "cli",
 )  # fmt: skip
 
 

@@ -80,8 +80,7 @@ class ClassScheme:
             ValueError: the array is no uint8 RGB mask, or there is no class to ignore with.
         """
         if rgb_mask.ndim != 3 or rgb_mask.shape[-1] != 3 or rgb_mask.dtype != np.uint8:
-            given = f"{rgb_mask.dtype} {rgb_mask.shape}"
-            raise ValueError(f"an RGB mask is uint8 (H, W, 3), not {given}")
+            raise ValueError(f"RGB is uint8 (H, W, 3), not {rgb_mask.dtype} {rgb_mask.shape}")
         if unknown not in ("raise", "ignore"):
             raise ValueError(f"unknown={unknown!r}: choose 'raise' or 'ignore'")
         if unknown == "ignore" and self.ignore_index is None:

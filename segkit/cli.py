@@ -16,8 +16,8 @@ from segkit import __version__
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(dir_okay=False, path_type=Path)
-#: What a wrong request raises, and what else may fail.
-ASKED, FAILED = (ValueError, LookupError, FileNotFoundError), (OSError, ImportError, MemoryError)
+#: What a wrong request raises.
+ASKED = (ValueError, LookupError, FileNotFoundError)
 
 
 class Sentences(click.Group):
@@ -26,13 +26,10 @@ class Sentences(click.Group):
     def invoke(self, context):
         try:
             return super().invoke(context)
-        except ASKED as error:
-            raise click.UsageError(error.args[0] if error.args else str(error)) from error
-        except FAILED as error:
-            from rasterio.errors import RasterioError
-
-            wrong = isinstance(error, RasterioError)  # no raster, or a broken one
-            raise (click.UsageError if wrong else click.ClickException)(str(error)) from error
+        except (*ASKED, OSError, ImportError, MemoryError) as error:
+            wrong = isinstance(error, ASKED) or "rasterio" in type(error).__module__  # no raster
+            told = error.args[0] if isinstance(error, KeyError) else str(error)
+            raise (click.UsageError if wrong else click.ClickException)(told) from error
 
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
@@ -132,12 +129,12 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
         patches.split(patches_h5, seed=seed)
         card, learn = store.card(tiles_h5), patches.tiles(patches_h5, "train")
         shape = {"classes": len(card.scheme), "channels": len(card.bands)}
-        unet = network == "unet"
-        how = {"width": 16} if unet else {"variant": network}
-        model = (models.unet if unet else models.efficientnet_unet)(**shape, **how)
-        if not unet:
+        if network == "unet":
+            model, batch_size = models.unet(width=16, **shape), 16
+        else:
+            model, batch_size = models.efficientnet_unet(variant=network, **shape), 8
             models.unfreeze(model, norms=False)
-        crops = pipeline.crops(tiles_h5, learn, crop, 16 if unet else 8, seed=seed)
+        crops = pipeline.crops(tiles_h5, learn, crop, batch_size, seed=seed)
         training.fit(model, crops, None, card.scheme, out, minutes=minutes)
         counts = training.evaluate(model, patches_h5, "test")
     click.echo(metrics.scores(counts, card.scheme).round(3).to_string())
@@ -145,16 +142,23 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
 
 
 @main.command()
+@click.argument("out", type=PLACE)
+@click.option("--model", required=True, help="A .keras file, or city-lite0 or dubai-lite2.")
+@overwrite
+def export(out, model, overwrite) -> None:
+    """Write a model for other programs to OUT: .onnx, which QGIS runs, or .xml for OpenVINO."""
+    from segkit.models import engines, files
+
+    click.echo(engines.export(files.load(model), _free(out, overwrite)))
+
+
+@main.command()
 @click.option("--port", type=int, help="Of the address; the first free one from 7860 by default.")
-@click.option("--space", type=click.Path(path_type=Path), help="Write files for a hosting space.")
-@click.option("--model", multiple=True, default=["city-lite0"], help="That the space offers.")
-def app(port, space, model) -> None:
-    """Open the web app on this machine, or write what a hosting space needs."""
+def app(port) -> None:
+    """Open the web app on this machine."""
     from segkit import app
 
-    if space:
-        return click.echo("\n".join(map(str, app.space(space, model))))
-    return app.launch(port).block_thread()
+    app.launch(port).block_thread()
 
 
 if __name__ == "__main__":

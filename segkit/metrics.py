@@ -39,8 +39,8 @@ def confusion(y_true, y_pred, classes: int, ignore_index: int | None = None) -> 
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"the {name} is {labels.dtype}: class indices are integers")
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            ends = labels.min(), labels.max()
-            raise ValueError(f"the {name} runs from %d to %d, not 0 to {classes - 1}" % ends)
+            ends = f"{labels.min()} to {labels.max()}"
+            raise ValueError(f"the {name} runs from {ends}, not 0 to {classes - 1}")
     number = np.uint8 if classes**2 <= 256 else np.int64
     total = np.zeros(classes**2, np.int64)
     for i in range(0, y_true.size, CHUNK):

@@ -1,5 +1,6 @@
 """What several test files share: small data sets, made up; fixtures are in conftest.py."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -50,6 +51,47 @@ def python(code: str, *arguments, **variables) -> subprocess.Popen:
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     own = {**os.environ, **variables}
     return subprocess.Popen(command, env=own, cwd=REPOSITORY, text=True, **options)
+
+
+#: A web server of a folder that answers as buckets do: also to those who ask for some bytes alone.
+SERVER = """
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def send_head(self):
+        asked, path = self.headers.get("Range"), Path(self.translate_path(self.path))
+        if not asked or not path.is_file():
+            return super().send_head()
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        size = path.stat().st_size
+        last = min(int(last or size), size - 1)
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        self.send_header("Content-Length", last - int(first) + 1)
+        self.end_headers()
+        self.wfile.write(path.read_bytes()[int(first) : last + 1])
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=sys.argv[1]))
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def served(folder: Path):
+    """Serve a folder on this machine, from a process of its own; give the address."""
+    process = python(SERVER, folder)
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.kill()
+        process.wait()
 
 
 #: A corner near Dubai, UTM zone 40 north, in meters.

@@ -10,6 +10,7 @@ import rasterio
 from helpers import write
 from PIL import Image
 
+from classroom import space
 from segkit import app, rasters
 from segkit.app import desk
 from segkit.rasters import NODATA
@@ -21,7 +22,6 @@ pytestmark = pytest.mark.filterwarnings("default::UserWarning")
 def folder(tmp_path, monkeypatch):
     """Results in a folder of the test's own."""
     monkeypatch.setattr(desk, "FOLDER", tmp_path / "app")
-    desk.hear()
     return tmp_path / "app"
 
 
@@ -133,7 +133,7 @@ def test_clean_up_changes_what_is_shown_and_not_the_map(tmp_path):
 
 
 def test_what_a_hosting_space_needs(tmp_path):
-    found = {path.name for path in app.space(tmp_path / "space", ["city-lite0"])}
+    found = {path.name for path in space.write(tmp_path / "space", ["city-lite0"])}
     assert found == {"README.md", "app.py", "models", "requirements.txt", "segkit"}
     lines = (tmp_path / "space" / "requirements.txt").read_text().splitlines()
     assert any(x.startswith("gradio") for x in lines) and not any("wandb" in x for x in lines)

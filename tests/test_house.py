@@ -51,7 +51,7 @@ def test_every_module_is_a_room():
     assert segkit.ROOMS == (
         "files", "classes", "rasters", "domain", "datasets", "store", "patches", "pipeline",
         "weights", "models", "losses", "metrics", "evaluation", "plots", "tracking", "training",
-        "scenes", "cleanup", "basemaps", "maps", "webmap", "app", "cli",
+        "scenes", "cleanup", "basemaps", "maps", "webmap", "app", "scale", "cli",
     )  # fmt: skip
 
 

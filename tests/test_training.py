@@ -357,4 +357,4 @@ def test_two_devices_learn_what_one_learns(tiles_h5, tmp_path):
     assert np.abs(two - one).max() < 1e-4
     twins = [training.load(tmp_path / f"{devices}.keras") for devices in (2, 1)]
     image = np.full((1, 32, 32, 3), 99, np.float32)
-    assert np.allclose(*(model.predict_on_batch(image) for model in twins), atol=1e-3)
+    assert np.allclose(*(model.predict_on_batch(image) for model in twins), atol=1e-2)

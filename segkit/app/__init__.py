@@ -6,21 +6,17 @@ in a temporary folder of bounded size, and turns what goes wrong into sentences.
 
 import logging
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from html import escape
-from importlib.metadata import requires
 from importlib.util import find_spec
 from pathlib import Path
 
-import rasterio
+import rasterio.shutil
 from PIL import Image
-from rasterio.windows import Window
 
 from segkit import datasets
 from segkit.app import desk
-from segkit.files import REPOSITORY
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"} | os.environ
 os.environ.setdefault("GRADIO_TEMP_DIR", str(desk.FOLDER / "uploads"))
@@ -29,14 +25,7 @@ import gradio as gr  # after what it reads when it is imported
 
 #: Bytes of an upload; people who may wait; seconds between looks at old uploads, and their age.
 MOST_BYTES, MOST_WAITING, CLEARED = "200mb", 40, (3600, 86400)
-INTRO = """# A map from a picture
-Choose a picture and a model, and press **Map it**. A model knows the kind of place that it has
-learned from; elsewhere it errs, and may be sure of it."""
-CSS = """.stack {position: relative} .stack img {width: 100%; display: block}
-.stack .over {position: absolute; inset: 0; opacity: var(--seen, 0.6); image-rendering: pixelated}
-.panels {display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 16px}
-.panels td {padding: 2px 12px 2px 0} .panels td + td {text-align: right}
-.panels i {display: inline-block; width: 1.2em; height: 1.2em; border: 1px solid #888}"""
+CSS, INTRO = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "md"))
 #: What is told in the error's own words.
 KNOWN = (ValueError, OSError, MemoryError, Image.DecompressionBombError)
 SEEN = "v => document.documentElement.style.setProperty('--seen', v)"
@@ -45,35 +34,30 @@ NONE = "none"
 
 def answer(upload: str | None, first: str, second: str) -> Iterator[tuple[list, str]]:
     """Map an upload by one model or two; yield results and a line that says how it goes."""
-    if not upload:
-        yield [], "Choose a picture first, or take the example."
-        return
     try:
+        if not upload:
+            raise ValueError("choose a picture first, or take the example.")
         yield from desk.run(upload, [first] + [second] * (second != NONE))
     except Exception as error:
         logging.getLogger("segkit").info("not mapped", exc_info=error)
-        known = isinstance(error, KNOWN)
-        told = str(error).replace(f"{desk.FOLDER}/", "") if known else type(error).__name__
-        yield [], f"<b>No map:</b> {escape(told)}"
+        told = str(error) if isinstance(error, KNOWN) else type(error).__name__
+        yield [], f"<b>No map:</b> {escape(told.replace(f'{desk.FOLDER}/', ''))}"
 
 
 def example() -> str:
     """Return a square of the embedded city's scene, half a kilometer wide, with coordinates."""
     desk.FOLDER.mkdir(mode=0o700, exist_ok=True)
-    scene, target = datasets.find("sample").tiles[0].image.parents[3], desk.FOLDER / "example.tif"
-    with rasterio.open(scene / "scene" / "scene.tif") as whole:
-        how = whole.profile | {"width": 1024, "height": 1024}
-        with rasterio.open(target, "w", **how) as part:
-            part.write(whole.read(window=Window(0, 0, 1024, 1024)))
+    city, target = datasets.find("sample").tiles[0].image.parents[3], desk.FOLDER / "example.tif"
+    square = f"vrt://{city}/scene/scene.tif?srcwin=0,0,1024,1024"
+    rasterio.shutil.copy(square, target, driver="GTiff")
     return str(target)
 
 
 def build() -> gr.Blocks:
     """Build the page."""
-    desk.hear()
     names = list(desk.known())
     with gr.Blocks(title="Pixels to Maps", delete_cache=CLEARED) as blocks:
-        gr.Markdown(INTRO)
+        gr.Markdown(INTRO.read_text("utf-8"))
         results = gr.State([])
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -93,8 +77,7 @@ def build() -> gr.Blocks:
             with gr.Column(scale=3, min_width=320):
                 said, view = gr.HTML("Ready.", elem_id="said"), gr.HTML(elem_id="view")
                 prepare = gr.Button("Prepare downloads")
-                label = "PNG, GeoTIFF, GeoPackage, areas"
-                files = gr.Files(label=label, interactive=False, height=180)
+                files = gr.Files(label="PNG, GeoTIFF, GeoPackage, areas", interactive=False)
         shown = [results, layer, sure, majority, smallest, opened]
         work = go.click(answer, [upload, first, second], [results, said], show_progress_on=said)
         work.then(desk.page, shown, view)
@@ -121,37 +104,10 @@ def launch(port: int | None = None, server_name="127.0.0.1", **how):
     """
     blocks, first = build(), next(iter(desk.known().values()))
     threading.Thread(target=desk.loaded, args=(first, first.stat().st_mtime_ns)).start()
-    plain = {
-        "share": False,
-        "enable_monitoring": False,
-        "footer_links": [],
-        "run_history": False,
-        "quiet": True,
-    }
+    plain = {"share": False, "enable_monitoring": False, "run_history": False, "quiet": True}
     fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    safe = {"max_file_size": MOST_BYTES, "css": CSS, "theme": fonts, "ssr_mode": False}
+    safe = {"max_file_size": MOST_BYTES, "ssr_mode": False, "footer_links": []}
     where = {"server_name": server_name, "server_port": port, "prevent_thread_lock": True}
-    blocks.launch(**{**where, **plain, **safe, **how})
+    blocks.launch(**{**where, **plain, **safe, "css_paths": CSS, "theme": fonts, **how})
     print(f"The app is at {blocks.local_url}", flush=True)
     return blocks
-
-
-def space(folder: str | Path, names: list[str]) -> list[Path]:
-    """Write what a hosting space needs: the app, the library, some models.
-
-    Returns:
-        The paths written.
-    """
-    folder = Path(folder)
-    shutil.copytree(REPOSITORY / "segkit", folder / "segkit", dirs_exist_ok=True)
-    (folder / "models").mkdir(exist_ok=True)
-    for name in names:
-        shutil.copyfile(desk.known()[name], folder / "models" / f"{Path(name).stem}.keras")
-    texts = {"app.py": 'from segkit import app\n\napp.launch(7860, "0.0.0.0").block_thread()\n'}
-    texts["README.md"] = f"---\ntitle: Map\nsdk: gradio\nsdk_version: {gr.__version__}\n---\n"
-    needs = [line.partition(";") for line in requires("segkit")]
-    needs = [name for name, _, extra in needs if not extra or '"app"' in extra]
-    texts["requirements.txt"] = "\n".join(needs) + "\n"
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return sorted(folder.iterdir())

@@ -6,12 +6,12 @@ import getpass
 import io
 import shutil
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterator
-from html import escape
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+import jinja2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -28,51 +28,31 @@ MODES = ("RGB", "RGBA", "P", "PA", "L", "LA", "CMYK", "YCbCr", "1")
 #: Pixels of a window; results that stay on disk; pixels of a picture's longer side on the page.
 WINDOW, OVERLAP, MOST_RESULTS, LONGEST = 256, 0.5, 24, 1200
 FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{getpass.getuser()}"
-
-
-class Stopped(Exception):
-    """Somebody pressed Cancel, or left."""
+#: How a result looks on the page; and gray, brighter where the model is surer.
+PAGE = jinja2.Template(Path(__file__).with_name("page.html").read_text("utf-8"), autoescape=True)
+GRAY = np.insert(np.linspace(0, 255, 256)[:, None].repeat(3, 1), 3, 255, 1).astype(np.uint8)
 
 
 class Watched:
-    """A model that counts the windows it has answered, stops when told to, and keeps warnings."""
+    """A model that counts the windows it has answered, and stops when it is told to."""
 
     def __init__(self, model):
         self.model, self.scheme, self.card = model, model.scheme, model.card
-        self.input_shape, self.done, self.stop = model.input_shape, 0, threading.Event()
-        self.notes, self.error = [], None
+        self.input_shape, self.done, self.stopped = model.input_shape, 0, False
 
     def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
-        if self.stop.is_set():
-            raise Stopped
+        if self.stopped:
+            raise InterruptedError("Stopped.")
         self.done += len(images)
         return models.predict(self.model, images)
 
-    def map(self, scene: Path, target: Path) -> None:
-        """Map a scene, in a thread of its own; what goes wrong is told by `error`."""
-        _heard.notes = self.notes
-        try:
+    def map(self, scene: Path, target: Path) -> list[str]:
+        """Map a scene; return what was warned of."""
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", UserWarning)
             scenes.predict(self, scene, target, WINDOW, OVERLAP, confidence=True)
-        except BaseException as error:
-            self.error = error
-
-
-#: Where a thread's warnings go, if it wants to hear them.
-_heard, _usual = threading.local(), warnings.showwarning
-
-
-def hear() -> None:
-    """Give warnings to the thread that they arise in."""
-
-    def show(message, *where, **more):
-        if hasattr(_heard, "notes"):
-            return _heard.notes.append(str(message))
-        return _usual(message, *where, **more)
-
-    warnings.showwarning = show
-    warnings.filterwarnings("always", category=UserWarning, module="segkit")
-    for usual in ("the map has no CRS", "'crs' was not provided"):  # the page says pixels
-        warnings.filterwarnings("ignore", usual)
+        notes = [str(one.message) for one in told if one.category is UserWarning]
+        return [note.replace(scene.name, "This picture") for note in notes if scene.name in note]
 
 
 def known() -> dict[str, Path]:
@@ -125,22 +105,17 @@ def run(upload: str, names: list[str]) -> Iterator[tuple[list, str]]:
     for name in names:
         yield [], f"{name}: opening the picture and the model …"
         folder, path = _new_folder(), known()[name]
-        scene, watched = take(upload, folder), Watched(loaded(path, path.stat().st_mtime_ns))
+        scene, model = take(upload, folder), Watched(loaded(path, path.stat().st_mtime_ns))
         with rasters.opened(scene) as raster:
-            _write_picture(raster, folder / "scene.jpg")
             total = np.prod([len(starts(length, WINDOW, OVERLAP)) for length in raster.shape])
-        thread = threading.Thread(target=watched.map, args=(scene, folder / "map.tif"), daemon=True)
-        thread.start()
+        job = ThreadPoolExecutor(1).submit(model.map, scene, folder / "map.tif")
         try:
-            while thread.is_alive():
-                yield [], f"{name}: {100 * watched.done // total} % of the picture"
-                thread.join(0.2)
+            while not job.done():
+                yield [], f"{name}: {100 * model.done // total} % of the picture"
+                wait([job], 0.2)
         finally:
-            watched.stop.set()
-        if watched.error:
-            raise watched.error
-        notes = [note.replace(scene.name, "This picture") for note in watched.notes]
-        results.append((name, str(folder), notes))
+            model.stopped = True
+        results.append((name, str(folder), job.result()))
     yield results, ""
 
 
@@ -151,19 +126,6 @@ def _new_folder() -> Path:
     for old in results[: -MOST_RESULTS + 1]:
         shutil.rmtree(old, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix="result-", dir=FOLDER))
-
-
-def _small(raster) -> tuple[int, int]:
-    """Return the height and width of a raster on the page."""
-    shrink = min(1, LONGEST / max(raster.shape))
-    return tuple(max(1, round(shrink * length)) for length in raster.shape)
-
-
-def _write_picture(raster, target: Path) -> None:
-    """Write a raster's first three bands, or its only one, as a picture for the page."""
-    bands = [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
-    pixels = raster.read(bands, out_shape=(3, *_small(raster)))
-    Image.fromarray(np.moveaxis(rasters.as_bytes(pixels), 0, -1)).save(target, quality=90)
 
 
 def clean(folder: Path, sure=0.0, majority=1, smallest=0, opened=0) -> Path:
@@ -180,14 +142,13 @@ def clean(folder: Path, sure=0.0, majority=1, smallest=0, opened=0) -> Path:
         The path of the map that is shown.
     """
     with rasters.opened(folder / "map.tif") as raster:
-        mask, _ = rasters.read(raster)
+        mask = cleanup.majority(raster.read(1), majority)
     with rasters.opened(folder / "map_confidence.tif") as raster:
         doubt = raster.read(1) < sure * scenes.CERTAIN
-    mask = cleanup.majority(mask, majority) if majority > 1 else mask
     for klass in np.unique(mask[mask != NODATA]) if opened else ():
         mask = cleanup.closing(cleanup.opening(mask, klass, opened), klass, opened)
-    mask = cleanup.minimum_area(mask, smallest)
-    return rasters.write(np.where(doubt, NODATA, mask), folder / "map.tif", folder / "shown.tif")
+    mask = np.where(doubt, NODATA, cleanup.minimum_area(mask, smallest))
+    return rasters.write(mask, folder / "map.tif", folder / "shown.tif")
 
 
 def page(results: list, layer="map", *how) -> str:
@@ -198,36 +159,34 @@ def page(results: list, layer="map", *how) -> str:
         layer: "map" or "confidence", from black to white.
         how: what `clean` takes.
     """
-    panels = "".join(_panel(name, Path(folder), told, layer, how) for name, folder, told in results)
-    return f'<div class="panels">{panels}</div>'
+    panels = [_panel(name, Path(folder), notes, layer, how) for name, folder, notes in results]
+    return PAGE.render(results=panels, layer=layer)
 
 
-def _panel(name: str, folder: Path, told: list[str], layer: str, how: tuple) -> str:
+def _panel(name: str, folder: Path, notes: list[str], layer: str, how: tuple) -> dict:
     if not (folder / "map.tif").exists():
-        return "<p>This result was cleared away: map the picture again.</p>"
+        return {"name": name}
     target = clean(folder, *how)
-    scheme = rasters.scheme_of(target).for_maps()
-    colors, table = scheme.palette(), maps.areas(target)
-    table["share"] = table["share"].map("{:.1%}".format)
-    color = dict(zip(scheme.names, scheme.colors, strict=True))
-    swatch = '<i style="background: rgb{}"></i> {}'
-    table["class"] = [swatch.format(color[one], escape(one)) for one in table["class"]]
-    if layer == "confidence":
-        target, gray = folder / "map_confidence.tif", np.linspace(0, 255, scenes.CERTAIN + 1)
-        colors[: len(gray)] = np.stack([*[gray] * 3, np.full_like(gray, 255)], axis=-1)
-    with rasters.opened(target) as raster:
-        file, over = io.BytesIO(), colors[raster.read(1, out_shape=_small(raster))]
-    Image.fromarray(over).save(file, "PNG")
-    pictures = file.getvalue(), (folder / "scene.jpg").read_bytes()
-    over, under = (base64.b64encode(picture).decode() for picture in pictures)
-    notes = "".join(f'<p role="alert">⚠ {escape(note)}</p>' for note in told)
-    return (
-        f'<section><h3>{escape(name)}</h3>{notes}<div class="stack">'
-        f'<img alt="the picture" src="data:image/jpeg;base64,{under}">'
-        f'<img alt="its {layer}" class="over" src="data:image/png;base64,{over}"></div>'
-        f"{table.to_html(index=False, escape=False, border=0, float_format='{:,.2f}'.format)}"
-        "</section>"
-    )
+    scheme, table = rasters.scheme_of(target).for_maps(), maps.areas(target)
+    colors = dict(zip(scheme.names, scheme.colors, strict=True))
+    rows = [(colors[klass], klass, size, share) for klass, size, share in table.to_numpy()]
+    over = ("map_confidence.tif", GRAY) if layer == "confidence" else (target, scheme.palette())
+    over, under = _picture(folder / over[0], over[1]), _picture(folder / "scene.tif")
+    told = {"name": name, "notes": notes, "unit": table.columns[1], "rows": rows}
+    return told | {"over": over, "under": under}
+
+
+def _picture(path: Path, colors: np.ndarray | None = None) -> str:
+    """Return a raster as a picture for the page: its first bands, or its numbers in colors."""
+    with rasters.opened(path) as raster:
+        shrink = min(1, LONGEST / max(raster.shape))
+        size = tuple(max(1, round(shrink * length)) for length in raster.shape)
+        bands = 1 if colors is not None else [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
+        pixels = raster.read(bands, out_shape=size if bands == 1 else (3, *size))
+    pixels = np.moveaxis(rasters.as_bytes(pixels), 0, -1) if colors is None else colors[pixels]
+    file, kind = io.BytesIO(), "png" if pixels.shape[-1] == 4 else "jpeg"
+    Image.fromarray(pixels).save(file, kind, quality=90)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def downloads(results: list) -> list[str]:

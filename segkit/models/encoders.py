@@ -207,5 +207,4 @@ def _encoder(model: keras.Model) -> tuple[keras.Model, Encoder]:
     for layer in model.layers:
         if layer.name in rows:
             return layer, rows[layer.name]
-    wanted = "efficientnet_unet or deeplabv3plus"
-    raise ValueError(f"{model.name} has no pretrained encoder: build it by {wanted}")
+    raise ValueError(f"{model.name} has no pretrained encoder: efficientnet_unet has one")

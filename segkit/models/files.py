@@ -91,14 +91,19 @@ def load(path: str | Path, engine: str = "tensorflow") -> keras.Model | Engine:
         ValueError: the file is broken, or has no record; no such engine.
         ImportError: a package of the extra is missing.
     """
-    path = Path(path) if Path(path).suffix else SHIPPED / f"{path}.keras"
+    path = located(path)
+    record, model = read_record(path), keras.models.load_model(path, compile=False)
+    _tell(model, record)
+    return model if engine == "tensorflow" else Engine(model, engine, path)
+
+
+def located(path: str | Path) -> Path:
+    """Return the absolute path of a model's file, or of one that ships; raise if there is none."""
+    path = (Path(path) if Path(path).suffix else SHIPPED / f"{path}.keras").resolve()
     if not path.exists():
         known = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.keras")))
         raise FileNotFoundError(f"{shown(path)} does not exist: train it first (there: {known})")
-    record = read_record(path)
-    model = keras.models.load_model(path, compile=False)
-    _tell(model, record)
-    return model if engine == "tensorflow" else Engine(model, engine, path)
+    return path
 
 
 def read_record(path: str | Path) -> dict:

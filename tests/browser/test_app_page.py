@@ -103,7 +103,7 @@ class Page:
 def test_a_picture_becomes_a_map_that_can_be_cleaned_and_taken_home(address, browser, scene):
     page = Page(browser, address[0])
     page.map()
-    page.wait(lambda: "Choose a picture first" in page.said())
+    page.wait(lambda: "choose a picture first" in page.said())
     page.upload(scene)
     page.map()
     (panel,) = page.wait(page.panels)

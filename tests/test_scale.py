@@ -1,0 +1,200 @@
+"""Scenes on a cluster: the same maps, whole or not at all, made once; dead workers, lost files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import fsspec
+import keras
+import numpy as np
+import pytest
+import rasterio
+from helpers import scene_of, served, write
+from rasterio.transform import from_origin
+
+from segkit import models, scenes, training
+from segkit.classes import DUBAI
+from segkit.datasets import Card
+from segkit.patches import starts
+
+distributed = pytest.importorskip("distributed")
+
+from segkit import scale  # noqa: E402 (after what it needs)
+
+HOW = {"window": 64, "overlap": 0.5}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two workers of this process: threads, so that what a test changes is changed in them, too."""
+    with distributed.Client(processes=False, n_workers=2, dashboard_address=None) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    keras.utils.set_random_seed(3)
+    path = tmp_path_factory.mktemp("models") / "little.keras"
+    return training.save(models.unet(6, width=2, depth=2), path, DUBAI, Card("made up", DUBAI))
+
+
+def picture(seed: int, shape=(150, 90)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (3, *shape), np.uint8)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / "in").mkdir()
+    return [write(tmp_path / "in" / f"scene_{i}.tif", picture(i)) for i in range(4)]
+
+
+def alone(model: Path, source: Path, folder: Path) -> bytes:
+    """Return the bytes of the map that one process makes."""
+    return scenes.predict(training.load(model), source, folder / "alone.tif", **HOW).read_bytes()
+
+
+def test_each_map_is_that_of_one_process_to_the_byte(model, sources, tmp_path, cluster):
+    table = scale.predict_scenes(model, sources, tmp_path / "maps", cluster, **HOW)
+    assert list(table["state"]) == ["mapped"] * 4 and (table["memory"] > 0).all()
+    assert list(table["scene"]) == [str(source) for source in sources]
+    for source, target in zip(sources, table["map"], strict=True):
+        assert Path(target).read_bytes() == alone(model, source, tmp_path)
+    names = {f"scene_{i}.{kind}" for i in range(4) for kind in ("tif", "json")}
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == names
+
+
+def test_bands_of_a_scene_join_to_the_same_bytes(model, tmp_path, cluster):
+    source = write(tmp_path / "large.tif", picture(9, (500, 90)))
+    table = scale.predict_scenes(model, [source], tmp_path / "maps", cluster, rows=130, **HOW)
+    assert table["state"][0] == "mapped", table["notes"][0]
+    assert Path(table["map"][0]).read_bytes() == alone(model, source, tmp_path)
+    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["large.json", "large.tif"]
+    again = scale.predict_scenes(model, [source], tmp_path / "maps", cluster, rows=130, **HOW)
+    assert again["state"][0] == "current"
+
+
+@pytest.mark.parametrize(
+    ("height", "overlap", "rows"), [(500, 0.5, 130), (333, 0.75, 40), (65, 0, 64)]
+)
+def test_a_band_reads_all_windows_that_count(height, overlap, rows, tmp_path):
+    source = write(tmp_path / "s.tif", np.zeros((1, height, 64), np.uint8))
+    tops, kept = starts(height, 64, overlap), []
+    for first, last, top, after in scale._bands(str(source), rows, 64, overlap):
+        kept += range(top, after)
+        inside = [first + start for start in starts(last - first, 64, overlap)]
+        counting = [t for t in tops if t < after and t + 64 > top]
+        assert set(counting) <= set(inside) <= set(tops)
+    assert kept == list(range(height))
+    assert scale._bands(str(source), height, 64, overlap) == []
+
+
+def test_a_rerun_makes_what_is_missing_or_no_longer_current(model, sources, tmp_path, cluster):
+    run = partial(scale.predict_scenes, model, sources, tmp_path / "maps", cluster)
+    first = run(**HOW)
+    stamps = [Path(target).stat().st_mtime_ns for target in first["map"]]
+    Path(first["map"][1]).unlink()
+    write(sources[2], picture(7))
+    second = run(**HOW)
+    assert list(second["state"]) == ["current", "mapped", "mapped", "current"]
+    assert Path(first["map"][0]).stat().st_mtime_ns == stamps[0]
+    assert Path(first["map"][2]).read_bytes() == alone(model, sources[2], tmp_path)
+    assert set(run(window=64, overlap=0.25)["state"]) == {"mapped"}  # other options, other maps
+
+
+def test_a_broken_scene_stops_no_other(model, sources, tmp_path, cluster):
+    sources[1].write_text("no raster")
+    sources[2].unlink()
+    table = scale.predict_scenes(model, sources, tmp_path / "maps", cluster, rows=100, **HOW)
+    assert list(table["state"]) == ["mapped", "failed", "failed", "mapped"]
+    assert "not recognized" in table["notes"][1] and "No such file" in table["notes"][2]
+    assert not list((tmp_path / "maps").glob("scene_[12]*"))
+    with pytest.raises(ValueError, match="same name"):
+        scale.predict_scenes(model, [sources[0], sources[0]], tmp_path, cluster)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        scale.predict_scenes("atlantis", sources, tmp_path, cluster)
+
+
+def test_what_is_warned_of_is_noted(tmp_path, cluster):
+    path = tmp_path / "fine.keras"
+    training.save(models.unet(6, 2, 2), path, DUBAI, Card("made up", DUBAI, gsd=0.1))
+    source = write(tmp_path / "coarse.tif", scene_of((70, 90)))
+    table = scale.predict_scenes(path, [source], tmp_path / "maps", cluster, **HOW)
+    assert "learned from 0.1 m" in table["notes"][0]
+
+
+def test_a_scene_comes_from_a_server_and_its_map_goes_to_a_bucket(
+    model, sources, tmp_path, cluster
+):
+    with served(tmp_path / "in") as address:
+        source = f"/vsicurl/{address}/scene_0.tif"
+        table = scale.predict_scenes(model, [source], "memory://maps", cluster, **HOW)
+        assert table["state"][0] == "mapped", table["notes"][0]
+        bucket = fsspec.filesystem("memory")
+        assert bucket.cat_file("/maps/scene_0.tif") == alone(model, sources[0], tmp_path)
+        again = scale.predict_scenes(model, [source], "memory://maps", cluster, **HOW)
+        assert again["state"][0] == "current"
+
+
+def test_maps_of_two_projections_become_one(model, tmp_path):
+    here = write(tmp_path / "a.tif", np.zeros((1, 40, 40), np.uint8))
+    with rasterio.open(here) as first:
+        east = first.transform @ (40, 0)
+        how = {"scheme": json.dumps(DUBAI.to_dict())}
+        profile = first.profile | {"nodata": 255}
+    beside = profile | {"transform": from_origin(*east, first.res[0], first.res[1])}
+    for name, klass, place in (("a", 1, profile), ("b", 2, beside)):
+        with rasterio.open(tmp_path / f"{name}.tif", "w", **place) as raster:
+            raster.write(np.full((1, 40, 40), klass, np.uint8))
+            raster.update_tags(**how)
+            raster.write_colormap(1, dict(enumerate(DUBAI.colors)))
+    pair = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    with rasterio.open(scale.mosaic(pair, tmp_path / "m.tif")) as joined:
+        expected = np.repeat([[1, 2]], 40, axis=1).repeat(40, axis=0)
+        assert np.array_equal(joined.read(1), expected)
+        assert (
+            joined.tags()["scheme"] == how["scheme"]
+            and joined.colormap(1)[1][:3] == DUBAI.colors[1]
+        )
+    turned = scale.mosaic(pair, tmp_path / "degrees.tif", crs="EPSG:4326")
+    with rasterio.open(turned) as joined:
+        assert joined.crs == "EPSG:4326" and {1, 2} <= set(np.unique(joined.read(1)))
+    with rasterio.open(pair[1], "r+") as raster:
+        raster.update_tags(scheme=json.dumps(DUBAI.ignoring(None).to_dict()))
+    with pytest.raises(ValueError, match="different classes"):
+        scale.mosaic(pair, tmp_path / "m.tif")
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from segkit import scale
+if __name__ == "__main__":
+    model, target, *sources = sys.argv[1:]
+    with scale.connected() as cluster:
+        print(*cluster.run(__import__("os").getpid).values(), flush=True)
+        table = scale.predict_scenes(model, sources, target, cluster, window=64, overlap=0.5)
+        print("done", *table["state"], flush=True)
+"""
+
+
+def test_a_killed_worker_loses_nothing(model, sources, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(KILLED)
+    more = [write(tmp_path / "in" / f"more_{i}.tif", picture(i, (300, 300))) for i in range(8)]
+    command = [sys.executable, script, model, tmp_path / "maps", *more, *sources]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        workers = [int(word) for word in process.stdout.readline().split()]
+        while not list((tmp_path / "maps").glob("*.json")):
+            time.sleep(0.05)
+        os.kill(workers[0], signal.SIGKILL)
+        said = process.stdout.read()
+    assert said.split()[-13:] == ["done", *["mapped"] * 12]
+    for source in (more[0], more[-1], sources[-1]):
+        target = tmp_path / "maps" / source.name
+        assert target.read_bytes() == alone(model, source, tmp_path)
+    assert not list((tmp_path / "maps").glob("*.part"))
