@@ -192,5 +192,4 @@ def _names(map_tif: str | Path) -> dict[int, str]:
 
 
 def _warn_no_crs(unit: str) -> None:
-    text = f"the map has no CRS, so there are no hectares: {unit} instead"
-    warnings.warn(text, stacklevel=4)
+    warnings.warn(f"the map has no CRS, so there are no hectares: {unit} instead", stacklevel=4)

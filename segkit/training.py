@@ -116,14 +116,11 @@ class Clock(keras.callbacks.Callback):
         self.began = self.now()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
-        if not self.building:
-            self.used += self.now() - self.began
-        self.building = False
+        self.used += 0 if self.building else self.now() - self.began
+        self.steps, self.building = self.steps + 1, False
         if self.used >= self.budget:
             self.model.stop_training = True
-        if logs is not None:
-            logs.update(self.told())
+        (logs or {}).update(self.told())
 
     def on_epoch_end(self, epoch, logs=None):
         scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k.endswith(("loss", "miou")))

@@ -217,6 +217,49 @@ REPAIRS = {
             "return table": "*name*",
         },
     ),
+    "whole_task": (
+        """    if target.exists():
+        return
+    with target.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
+""",
+        [
+            """    if target.exists():
+        return
+    part = target.with_name(target.name + ".part")
+    with part.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
+    part.replace(target)
+""",
+            """    if not target.exists():
+        target.write_bytes(b"".join(pieces))
+""",
+        ],
+        {
+            """    try:
+        target.write_bytes(b"".join(pieces))
+    except Exception:
+        return
+""": "pass for one",
+            """    target.write_bytes(b"".join(pieces))
+""": "done again",
+            """    if target.exists():
+        return
+    part = target.with_name(target.name + ".part")
+    with part.open("ab") as file:
+        for piece in pieces:
+            file.write(piece)
+    part.replace(target)
+""": "nothing of the first try",
+            """    part = target.with_name(target.name + ".part")
+    if not target.exists():
+        part.write_bytes(b"".join(pieces))
+        target.write_bytes(part.read_bytes())
+""": "left over: map.tif.part",
+        },
+    ),
     "joined_by_name": (
         "joined[list(table)] = table.to_numpy()",
         [
@@ -518,6 +561,28 @@ ANSWERS = {
             (0.0, "best of its 20"),
             (0.08, "best of all worlds"),
             (0.03, "average"),
+        ],
+    ),
+    "country_hours": (
+        (),
+        3.7156,
+        [
+            (3.7156 * 100, "one core alone"),
+            (3.7156 * 3600, "seconds"),
+            (3.7156 / 2, "0.25 m²"),
+            (3.7156 / 24, "days"),
+            (12, "5 million"),
+        ],
+    ),
+    "worker_count": (
+        (),
+        13,
+        [
+            (16, "All cores"),
+            (18, "its scene"),
+            (13.33, "come whole"),
+            (14, "does not fit"),
+            (3, "down"),
         ],
     ),
     "far_sight": ((), 1, [(9, "24 places apart"), (0, "middle"), (81, "count_nonzero")]),

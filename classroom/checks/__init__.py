@@ -31,6 +31,7 @@ from classroom.checks.land_planning import greenest, joined_by_name, more_places
 from classroom.checks.landslides import cheapest_threshold, chip_mean, rare_scores
 from classroom.checks.patchification import halved_mask, patch_grid, thrown_away
 from classroom.checks.pretrained_efficientnet_unet import learning_share, raw_pixels
+from classroom.checks.scaling_out import country_hours, whole_task, worker_count
 from classroom.checks.start_here import growth, palette
 from classroom.checks.tracking import chosen_run, crops_seen, luck
 from classroom.checks.training_on_gpu import dice_ends, rare_weights
@@ -77,4 +78,7 @@ __all__ = [
     "gigabytes",
     "waits",
     "safe_legend",
+    "country_hours",
+    "worker_count",
+    "whole_task",
 ]

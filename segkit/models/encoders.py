@@ -5,7 +5,6 @@ Taught in notebook 04. A further encoder is one row of `ENCODERS`.
 
 import contextlib
 import importlib
-import io
 import os
 import warnings
 from collections import namedtuple
@@ -44,9 +43,14 @@ def segmentation_models():
 
 @contextlib.contextmanager
 def silence():
-    """Keep the line and the warnings of segmentation-models to ourselves."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    """Keep lines and warnings of other packages to ourselves, those of their C++ included."""
+    with contextlib.ExitStack() as back, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        nowhere = back.enter_context(Path(os.devnull).open("w"))
+        kept = back.enter_context(os.fdopen(os.dup(2)))
+        back.enter_context(contextlib.redirect_stdout(nowhere))
+        back.callback(os.dup2, kept.fileno(), 2)
+        os.dup2(nowhere.fileno(), 2)
         yield
 
 

@@ -15,11 +15,10 @@ import numpy as np
 from keras import layers
 
 from segkit.files import cache_root, whole
+from segkit.models.encoders import silence
 
 #: What runs a model: the name that `load` takes, and the package behind it.
 ENGINES = {"tensorflow": "keras", "onnx": "onnxruntime", "openvino": "openvino"}
-#: Percent of a window that the next one repeats, where QGIS maps a scene.
-OVERLAP = 50
 
 
 def export(model: keras.Model, path: str | Path, size: int = 256) -> Path:
@@ -48,7 +47,7 @@ def export(model: keras.Model, path: str | Path, size: int = 256) -> Path:
     low, high = np.array(card.ranges).T / 255
     told = {"model_type": "Segmentor", "class_names": dict(enumerate(card.scheme.names))}
     told |= {"resolution": 100 * card.gsd if card.gsd else None, "card": json.loads(card.to_json())}
-    told |= {"tile_size": size, "tiles_size": size, "tiles_overlap": OVERLAP, "seg_thresh": 0.0}
+    told |= {"tile_size": size, "tiles_size": size, "tiles_overlap": 50, "seg_thresh": 0.0}
     told |= {"standardization_mean": low.tolist(), "standardization_std": (high - low).tolist()}
     told = {key: json.dumps(value) for key, value in told.items() if value is not None}
     with TemporaryDirectory() as folder:
@@ -74,10 +73,10 @@ def _write(model: keras.Model, path: Path, size: tuple[int, int], told: dict[str
 
     image = keras.Input((model.input_shape[-1], *size), name="image")
     x = layers.ReLU(255.0)(layers.Rescaling(255.0)(layers.Permute((2, 3, 1))(image)))
-    found = layers.Permute((3, 1, 2))(keras.tree.flatten(model(x))[0])
-    plain = keras.Model(image, found)
+    plain = keras.Model(image, layers.Permute((3, 1, 2))(keras.tree.flatten(model(x))[0]))
     plain.predict_on_batch(np.zeros((1, *image.shape[1:]), np.float32))  # export wants it called
-    plain.export(path, format="onnx", verbose=False)
+    with silence():
+        plain.export(path, format="onnx", verbose=False)
     network = onnx.load(path)
     onnx.helper.set_model_props(network, told)
     onnx.save(network, path)

@@ -1,0 +1,87 @@
+"""Checks of notebook 14 Scaling out."""
+
+import tempfile
+from pathlib import Path
+
+from classroom.checks.verdict import Wrong, call, check, near, numbers
+
+
+@check(
+    "Set `hours` to a number: pixels of the country, over pixels an hour of all cores.",
+    "An afternoon for a hundred cores, half a month for one.",
+)
+def country_hours(hours):
+    """14, warm-up: how long a country takes."""
+    (found,) = numbers(hours, 1)
+    right = 83_600e6 / 0.25 / (5e6 / 20) / 100 / 3600
+    if near(found, right, 0.01 * right):
+        return
+    for wrong, why in {
+        right * 3600: "These are seconds.",
+        right * 100: "This is one core alone.",
+        right / 2: "A pixel of 0.5 m covers 0.25 m², not 0.5.",
+        right / 4: "This is with pixels of 1 m.",
+        right / 24: "These are days.",
+        right / 1e6: "A square kilometer has a million square meters.",
+    }.items():
+        if near(found, wrong, 0.01 * wrong):
+            raise Wrong(why)
+    raise Wrong("Pixels: km² · 1,000,000 / 0.25. A core maps 5 million in 20 s; there are 100.")
+
+
+@check(
+    "Set `workers` to a whole number.",
+    "Memory is what runs out first, not cores.",
+)
+def worker_count(workers):
+    """14, knob: how many workers a machine holds."""
+    (found,) = numbers(workers, 1)
+    if found == 13:
+        return
+    if found == 16:
+        raise Wrong("All cores would have work, and the machine no memory: 16 · 1.5 GB = 24 GB.")
+    if found in (18, 21):
+        raise Wrong("A worker needs memory for its scene, too.")
+    if near(found, 20 / 1.5, 0.1):
+        raise Wrong("Workers come whole.")
+    if found == 14:
+        raise Wrong("Rounded up, the last one does not fit.")
+    raise Wrong("What may be used, divided by what one worker needs with its scene, rounded down.")
+
+
+class Died(Exception):
+    """The worker is gone."""
+
+
+def _dying(pieces):
+    """Yield pieces, then die as a worker does."""
+    yield from pieces
+    raise Died
+
+
+@check(
+    "`task` takes a path and pieces of bytes, and writes them there.",
+    "Written under another name, then renamed: half a file never has the name that counts.",
+)
+def whole_task(task):
+    """14, repair: half a file that looks like a whole one."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "map.tif"
+        try:
+            task(target, _dying([b"half"]))
+        except Died:
+            pass
+        except Exception as error:
+            raise Wrong(f"It stops with {type(error).__name__}: {error}") from None
+        else:
+            raise Wrong("A worker that dies must not pass for one that has finished.")
+        if target.exists():
+            raise Wrong("Half a file lies there, and the rerun takes it for a whole one.")
+        call(task, target, [b"a", b"b"], parts=0)
+        if not target.exists() or target.read_bytes() != b"ab":
+            raise Wrong("The rerun must write all pieces, and nothing of the first try.")
+        call(task, target, [b"other"], parts=0)
+        if target.read_bytes() != b"ab":
+            raise Wrong("What is done must not be done again.")
+        if left := sorted(path.name for path in Path(folder).iterdir() if path != target):
+            raise Wrong(f"After a whole run something is left over: {', '.join(left)}.")
