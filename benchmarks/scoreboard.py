@@ -37,6 +37,8 @@ CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
 NETWORKS = RESULTS / "city_networks" / "scoreboard.csv"
 LABELS = RESULTS / "labels.csv"
 STORING = RESULTS / "storing.csv"
+ENGINES = RESULTS / "engines.csv"
+VISITORS = RESULTS / "visitors.csv"
 ROOT = RESULTS.parent.parent
 PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
 SHOWING = ("04_pretrained_efficientnet_unet", "08_architectures")
@@ -411,6 +413,25 @@ def storing(_: pd.DataFrame) -> str:
     return _markdown({name: found[name].map("{:,g}".format) for name in shown})
 
 
+def engines(_: pd.DataFrame) -> str:
+    """Write how fast engines run the same networks (`benchmarks.engines`)."""
+    found = pd.read_csv(ENGINES)
+    columns = {name: found[name] for name in ("model", "engine")}
+    columns["processor seconds"] = _numbers(found["seconds"], 3)
+    columns["of TensorFlow's"] = _numbers(found["of TensorFlow's"])
+    columns["lowest–highest"] = _range(found["least"], found["most"])
+    columns["other class"] = found["other class"].map("{:.3%}".format)
+    return _markdown(columns)
+
+
+def visitors(_: pd.DataFrame) -> str:
+    """Write what the app made of its visitors, when last measured (`benchmarks.visitors`)."""
+    found = pd.read_csv(VISITORS).drop_duplicates("what", keep="last")
+    shown = [name for name in found if name not in ("hardware", "date", "command")]
+    plain = {name: found[name].map(lambda x: "" if pd.isna(x) else x) for name in shown}
+    return _markdown({name: values.astype(str) for name, values in plain.items()})
+
+
 def elsewhere(_: pd.DataFrame) -> str:
     """Write what a model loses in another city, and what brings it back."""
     found = pd.read_csv(GENERALIZATION)
@@ -467,6 +488,8 @@ TABLES = {
     "neighbors": neighbors,
     "landslides": landslides,
     "storing": storing,
+    "engines": engines,
+    "visitors": visitors,
     "elsewhere": elsewhere,
     "distances": distances,
     "districts": lambda _: folds(pd.read_csv(CITY_FOLDS)),

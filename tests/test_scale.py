@@ -193,7 +193,7 @@ def test_a_killed_worker_loses_nothing(model, sources, tmp_path):
             time.sleep(0.05)
         os.kill(workers[0], signal.SIGKILL)
         said = process.stdout.read()
-    assert said.split()[-13:] == ["done", *["mapped"] * 12]
+    assert said.split()[-13] == "done" and set(said.split()[-12:]) <= {"mapped", "current"}
     for source in (more[0], more[-1], sources[-1]):
         target = tmp_path / "maps" / source.name
         assert target.read_bytes() == alone(model, source, tmp_path)
