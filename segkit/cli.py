@@ -41,8 +41,7 @@ def main() -> None:
     segkit predict scene.tif --model dubai-lite2 --out map.tif
     segkit areas map.tif
     """
-    if not sys.stderr.isatty():
-        os.environ.setdefault("SEGKIT_PROGRESS", "0")
+    os.environ.setdefault("SEGKIT_PROGRESS", "1" if sys.stderr.isatty() else "0")
     warnings.simplefilter("ignore")
     warnings.filterwarnings("always", category=UserWarning, module="segkit")
     warnings.showwarning = lambda message, *_, **__: click.echo(f"Note: {message}", err=True)

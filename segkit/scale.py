@@ -29,14 +29,16 @@ from segkit.models.files import load, located
 from segkit.patches import starts
 from segkit.rasters import NODATA
 
-#: Of a local cluster: one core for each worker, and a dashboard for this machine alone.
-CORES = {f"distributed.nanny.pre-spawn-environ.{x}_NUM_THREADS": 1 for x in ("OMP", "TF_INTRAOP")}
+#: Of a local cluster: workers with one core, and a dashboard for this machine alone.
 LOCAL = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+ONE_CORE = {"distributed.nanny.pre-spawn-environ.TF_NUM_INTRAOP_THREADS": 1}
 #: Of GDAL: seconds until it gives a web address up, and how often it tries again.
 PATIENCE = {"GDAL_HTTP_CONNECTTIMEOUT": 10, "GDAL_HTTP_TIMEOUT": 60, "GDAL_HTTP_MAX_RETRY": 2}
 COLUMNS = ("scene", "map", "state", "seconds", "memory", "notes")
 #: Some rows of a raster, as GDAL names them: file, first row, width, number of rows.
 ROWS = "vrt://{}?srcwin=0,{},{},{}"
+#: What the map of a band is called: by the rows that are kept.
+BAND = "_bands/{2}_{3}"
 
 
 @contextmanager
@@ -47,7 +49,7 @@ def connected(client: Client | str | None = None) -> Iterator[Client]:
         client: one that is there; the address of a scheduler; or None for a cluster of this
             machine's cores, which ends with the block.
     """
-    with dask.config.set(CORES), ExitStack() as made:
+    with dask.config.set(ONE_CORE), ExitStack() as made:
         if not isinstance(client, Client):
             client = made.enter_context(Client(client or made.enter_context(LocalCluster(**LOCAL))))
         yield client
@@ -63,7 +65,8 @@ def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **h
         target: the folder of the maps, a path or an address that fsspec knows.
         client: see `connected`.
         rows: cut scenes of more rows into bands of about so many, which are mapped apart and then
-            joined; the map is the same, byte for byte. Class maps alone are joined.
+            joined; the map is the same, byte for byte. Scenes without a place, and
+            those with maps of confidence or probabilities, stay whole.
         how: more of what `scenes.predict` takes; `engine`, as `training.load` takes it.
 
     Returns:
@@ -72,20 +75,21 @@ def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **h
 
     Raises:
         FileNotFoundError: there is no such model.
-        ValueError: two scenes have the same name.
+        ValueError: two scenes have the same name, or their maps would replace them.
     """
     path, home, found = located(model), str(target), {}
     home = home if "://" in home else str(Path(home).resolve())
     known = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {sorted(how.items())}"
     places = {f"{home}/{Path(str(source)).stem}": str(source) for source in sources}
-    if len(places) < len(sources):
-        raise ValueError("two scenes have the same name, and so would their maps: rename one")
+    taken = {str(Path(source).resolve()) for source in places.values()}
+    if len(places) < len(sources) or taken & {f"{place}.tif" for place in places}:
+        raise ValueError("two maps would have one name, or replace their scenes: choose others")
     with connected(client) as cluster:
         submit = functools.partial(cluster.submit, pure=False, retries=2)
         for place, source in places.items():
             ask, parts = (path, source, place, known, how), _bands(source, rows, **how)
-            done = [submit(_map, *ask, f"_bands/{i}", part) for i, part in enumerate(parts)]
-            task = submit(_join, place, done) if parts else submit(_map, *ask)
+            done = [submit(_map, *ask, BAND.format(*part), part) for part in parts]
+            task = submit(_join, place, parts, done) if parts else submit(_map, *ask)
             found[task] = dict.fromkeys(COLUMNS) | {"scene": source, "map": f"{place}.tif"}
         for task in progress(as_completed(found), "scenes", len(found)):
             failed = {"state": "failed", "notes": str(task.exception())}
@@ -93,7 +97,7 @@ def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **h
     return pd.DataFrame(found.values(), columns=COLUMNS)
 
 
-def _bands(source: str, rows: int | None, window=256, overlap=0.5, **_) -> list[tuple]:
+def _bands(source: str, rows: int | None, window=256, overlap=0.5, **how) -> list[tuple]:
     """Cut a large scene into bands of about so many rows that can be mapped apart.
 
     Returns:
@@ -103,7 +107,8 @@ def _bands(source: str, rows: int | None, window=256, overlap=0.5, **_) -> list[
     found, each = [], max(1, (rows or 0) // max(1, round(window * (1 - overlap))))
     with suppress(OSError), rasterio.Env(**PATIENCE), rasters.opened(source) as raster:
         tops, ends = starts(raster.height, window, overlap), raster.height
-        for i in range(0, len(tops), each) if rows and ends > rows else ():
+        alone = "?" in source or raster.transform.e > 0 or how.keys() & {*scenes.LAYERS}
+        for i in range(0, len(tops), each) if rows and ends > rows and not alone else ():
             after = tops[i + each] if i + each < len(tops) else ends
             first = next(top for top in tops if top + window > tops[i])
             last = max(top for top in tops if top < after) + window
@@ -114,19 +119,19 @@ def _bands(source: str, rows: int | None, window=256, overlap=0.5, **_) -> list[
 def _current(place: str, mark: str) -> dict | None:
     """Return the receipt of a map that is there and current."""
     fs, path = fsspec.core.url_to_fs(place)
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, KeyError):
         found = json.loads(fs.cat_file(f"{path}.json"))
         if found["mark"] == mark and fs.exists(f"{path}.tif"):
             return found | {"state": "current"}
 
 
 #: A worker keeps the model that it used last.
-_loaded = functools.lru_cache(maxsize=1)(load)
+_loaded = functools.lru_cache(maxsize=1)(lambda model, engine, digest: load(model, engine))
 
 
 def _map(model: Path, source: str, place: str, known: str, how: dict, part="", band=None) -> dict:
     """In a worker: map a scene, or a band of its rows, and put the map in its place."""
-    began, how = time.perf_counter(), dict(how)
+    began, how, digest = time.perf_counter(), dict(how), known.partition(" ")[0]
     with suppress(Exception):  # not every address tells its age
         fs, path = fsspec.core.url_to_fs(source)
         known += fs.ukey(path)
@@ -134,17 +139,18 @@ def _map(model: Path, source: str, place: str, known: str, how: dict, part="", b
         mark = hashlib.sha256(f"{source} {raster.shape} {known}".encode()).hexdigest()
         if found := _current(place, mark) or _current(place + part, mark):
             return found
-        ready, target = _loaded(model, how.pop("engine", "tensorflow")), Path(folder, "map.tif")
+        net = _loaded(model, how.pop("engine", "tensorflow"), digest)
+        target = Path(folder, "map.tif")
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", UserWarning)
             if band:
                 first, last, top, after = band
                 read = ROWS.format(raster.files[0], first, raster.width, last - first)
-                wide = scenes.predict(ready, read, Path(folder, "apart", "map.tif"), **how)
+                wide = scenes.predict(net, read, Path(folder, "apart", "map.tif"), **how)
                 kept = ROWS.format(wide, top - first, raster.width, after - top)
                 rasters.cloud_optimized(kept, target)
             else:
-                scenes.predict(ready, source, target, **how)
+                scenes.predict(net, source, target, **how)
         notes = {str(one.message) for one in told if one.category is UserWarning}
         return _put(folder, place + part, {"mark": mark, "notes": "; ".join(notes)}, began)
 
@@ -163,16 +169,15 @@ def _put(folder: str, place: str, receipt: dict, began: float) -> dict:
     return receipt
 
 
-def _join(place: str, done: list[dict]) -> dict:
+def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
     """In a worker: join the maps of a scene's bands, and clear these away."""
-    receipt = {"mark": done[0]["mark"], "notes": "; ".join({one["notes"] for one in done})}
+    receipt = {"mark": done[0]["mark"], "notes": done[0]["notes"]}
     if not (found := _current(place, receipt["mark"])):
         began = time.perf_counter() - sum(one["seconds"] for one in done)
         with TemporaryDirectory() as folder:
-            mosaic([f"{place}_bands/{i}.tif" for i in range(len(done))], Path(folder, "map.tif"))
+            mosaic([f"{place}{BAND.format(*part)}.tif" for part in parts], Path(folder, "map.tif"))
             found = _put(folder, place, receipt, began)
-        fs, path = fsspec.core.url_to_fs(f"{place}_bands")
-        fs.rm(path, recursive=True)
+        fsspec.core.url_to_fs(place)[0].rm(f"{place}_bands", recursive=True)
     return found
 
 

@@ -236,6 +236,14 @@ REPAIRS = {
             """    if not target.exists():
         target.write_bytes(b"".join(pieces))
 """,
+            """    if target.exists():
+        return
+    import os, tempfile
+    with tempfile.NamedTemporaryFile(delete=False, dir=target.parent) as file:
+        for piece in pieces:
+            file.write(piece)
+    os.replace(file.name, target)
+""",
         ],
         {
             """    try:
@@ -243,6 +251,14 @@ REPAIRS = {
     except Exception:
         return
 """: "pass for one",
+            """    try:
+        with target.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+    except BaseException:
+        target.unlink()
+        raise
+""": "one who is killed cannot",
             """    target.write_bytes(b"".join(pieces))
 """: "done again",
             """    if target.exists():

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import rasterio
 from helpers import scene_of, served, write
+from PIL import Image
 from rasterio.transform import from_origin
 
 from segkit import models, scenes, training
@@ -78,6 +79,37 @@ def test_bands_of_a_scene_join_to_the_same_bytes(model, tmp_path, cluster):
     assert again["state"][0] == "current"
 
 
+def test_bands_of_other_heights_are_not_taken_for_these(model, tmp_path, cluster, monkeypatch):
+    source = write(tmp_path / "large.tif", picture(9, (500, 90)))
+    monkeypatch.setattr(scale, "mosaic", None)  # the run breaks off before it joins
+    run = partial(scale.predict_scenes, model, [source], tmp_path / "maps", cluster)
+    assert run(rows=70, **HOW)["state"][0] == "failed"
+    monkeypatch.undo()
+    assert run(rows=260, **HOW)["state"][0] == "mapped"
+    assert (tmp_path / "maps" / "large.tif").read_bytes() == alone(model, source, tmp_path)
+
+
+def test_a_model_that_was_trained_anew_is_loaded_anew(model, sources, tmp_path, cluster):
+    mine, target = tmp_path / "mine.keras", tmp_path / "maps"
+    mine.write_bytes(model.read_bytes())
+    scale.predict_scenes(mine, sources[:1], target, cluster, **HOW)
+    keras.utils.set_random_seed(8)
+    training.save(models.unet(6, 2, 2), mine, DUBAI, Card("made up", DUBAI))
+    table = scale.predict_scenes(mine, sources[:1], target, cluster, **HOW)
+    assert table["state"][0] == "mapped"
+    assert Path(table["map"][0]).read_bytes() == alone(mine, sources[0], tmp_path)
+
+
+def test_a_scene_that_cannot_be_cut_is_mapped_whole(model, tmp_path, cluster):
+    source, scene = tmp_path / "plain.png", write(tmp_path / "placed.tif", picture(2, (200, 90)))
+    Image.fromarray(picture(1, (200, 90)).transpose(1, 2, 0)).save(source)
+    run = partial(scale.predict_scenes, model, [source, scene], tmp_path / "maps", cluster)
+    assert set(run(rows=70, confidence=True, **HOW)["state"]) == {"mapped"}
+    assert (tmp_path / "maps" / "placed_confidence.tif").exists()
+    (tmp_path / "maps" / "plain.json").write_text("{}")  # somebody else's
+    assert list(run(confidence=True, **HOW)["state"]) == ["mapped", "current"]
+
+
 @pytest.mark.parametrize(
     ("height", "overlap", "rows"), [(500, 0.5, 130), (333, 0.75, 40), (65, 0, 64)]
 )
@@ -113,8 +145,10 @@ def test_a_broken_scene_stops_no_other(model, sources, tmp_path, cluster):
     assert list(table["state"]) == ["mapped", "failed", "failed", "mapped"]
     assert "not recognized" in table["notes"][1] and "No such file" in table["notes"][2]
     assert not list((tmp_path / "maps").glob("scene_[12]*"))
-    with pytest.raises(ValueError, match="same name"):
+    with pytest.raises(ValueError, match="one name"):
         scale.predict_scenes(model, [sources[0], sources[0]], tmp_path, cluster)
+    with pytest.raises(ValueError, match="replace their scenes"):
+        scale.predict_scenes(model, sources, tmp_path / "in", cluster)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         scale.predict_scenes("atlantis", sources, tmp_path, cluster)
 

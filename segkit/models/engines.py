@@ -41,7 +41,7 @@ def export(model: keras.Model, path: str | Path, size: int = 256) -> Path:
         ImportError: a package of the extra is missing.
     """
     path, card = Path(path), getattr(model, "card", None)
-    if path.suffix not in (".onnx", ".xml") or not card:
+    if path.suffix not in (".onnx", ".xml") or not (card and card.ranges):
         raise ValueError(f"{path.name}: a model with a card becomes .onnx or .xml")
     _check("openvino" if path.suffix == ".xml" else "onnx")
     low, high = np.array(card.ranges).T / 255
