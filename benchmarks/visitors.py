@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import psutil
-import rasterio
 import requests
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -168,7 +167,6 @@ def users(address: str, client: Client) -> dict:
 
 def main() -> None:
     """Measure both, and append the rows."""
-    rasterio.Env()  # GDAL's drivers, before files are made in memory
     process, address = started()
     try:
         client = Client(address, verbose=False)

@@ -120,7 +120,7 @@ class Clock(keras.callbacks.Callback):
         self.steps, self.building = self.steps + 1, False
         if self.used >= self.budget:
             self.model.stop_training = True
-        (logs or {}).update(self.told())
+        ({} if logs is None else logs).update(self.told())
 
     def on_epoch_end(self, epoch, logs=None):
         scores = "  ".join(f"{k} {v:.3f}" for k, v in logs.items() if k.endswith(("loss", "miou")))

@@ -7,7 +7,6 @@ in a temporary folder of bounded size, and turns what goes wrong into sentences.
 import logging
 import os
 import threading
-from collections.abc import Iterator
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +31,7 @@ SEEN = "v => document.documentElement.style.setProperty('--seen', v)"
 NONE = "none"
 
 
-def answer(upload: str | None, first: str, second: str) -> Iterator[tuple[list, str]]:
+def answer(upload: str | None, first: str, second: str):
     """Map an upload by one model or two; yield results and a line that says how it goes."""
     try:
         if not upload:

@@ -7,8 +7,7 @@ import io
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import jinja2
@@ -94,7 +93,11 @@ def _bounded(width: int, height: int, bands: int) -> None:
         raise ValueError(f"{width}×{height} pixels and {bands} bands; this app takes {limits}.")
 
 
-def run(upload: str, names: list[str]) -> Iterator[tuple[list, str]]:
+#: Maps, one at a time; a map under way does not keep the program from ending.
+_THREAD = ThreadPool(1)
+
+
+def run(upload: str, names: list[str]):
     """Map an upload by each of some models.
 
     Yields:
@@ -108,14 +111,14 @@ def run(upload: str, names: list[str]) -> Iterator[tuple[list, str]]:
         scene, model = take(upload, folder), Watched(loaded(path, path.stat().st_mtime_ns))
         with rasters.opened(scene) as raster:
             total = np.prod([len(starts(length, WINDOW, OVERLAP)) for length in raster.shape])
-        job = ThreadPoolExecutor(1).submit(model.map, scene, folder / "map.tif")
+        job = _THREAD.apply_async(model.map, (scene, folder / "map.tif"))
         try:
-            while not job.done():
+            while not job.ready():
                 yield [], f"{name}: {100 * model.done // total} % of the picture"
-                wait([job], 0.2)
+                job.wait(0.2)
         finally:
             model.stopped = True
-        results.append((name, str(folder), job.result()))
+        results.append((name, str(folder), job.get()))
     yield results, ""
 
 
@@ -142,7 +145,7 @@ def clean(folder: Path, sure=0.0, majority=1, smallest=0, opened=0) -> Path:
         The path of the map that is shown.
     """
     with rasters.opened(folder / "map.tif") as raster:
-        mask = cleanup.majority(raster.read(1), majority)
+        mask = raster.read(1) if majority == 1 else cleanup.majority(raster.read(1), majority)
     with rasters.opened(folder / "map_confidence.tif") as raster:
         doubt = raster.read(1) < sure * scenes.CERTAIN
     for klass in np.unique(mask[mask != NODATA]) if opened else ():
@@ -171,7 +174,7 @@ def _panel(name: str, folder: Path, notes: list[str], layer: str, how: tuple) ->
     colors = dict(zip(scheme.names, scheme.colors, strict=True))
     rows = [(colors[klass], klass, size, share) for klass, size, share in table.to_numpy()]
     over = ("map_confidence.tif", GRAY) if layer == "confidence" else (target, scheme.palette())
-    over, under = _picture(folder / over[0], over[1]), _picture(folder / "scene.tif")
+    over, under = _picture(folder / over[0], over[1]), _scene(folder / "scene.tif")
     told = {"name": name, "notes": notes, "unit": table.columns[1], "rows": rows}
     return told | {"over": over, "under": under}
 
@@ -187,6 +190,10 @@ def _picture(path: Path, colors: np.ndarray | None = None) -> str:
     file, kind = io.BytesIO(), "png" if pixels.shape[-1] == 4 else "jpeg"
     Image.fromarray(pixels).save(file, kind, quality=90)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+#: A scene stays as it is; what lies over it changes.
+_scene = functools.lru_cache(maxsize=MOST_RESULTS)(_picture)
 
 
 def downloads(results: list) -> list[str]:
