@@ -8,51 +8,49 @@ import functools
 import hashlib
 import json
 import time
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import dask
 import fsspec
+import jinja2
 import pandas as pd
 import psutil
-import rasterio
-from dask.distributed import Client, LocalCluster, as_completed
-from rasterio.merge import merge
-from rasterio.vrt import WarpedVRT
+from dask.distributed import Client, as_completed
+from pystac_client import Client as Catalog
+from pystac_client.warnings import ignore
+from shapely.geometry import box, shape
 
-from segkit import rasters, scenes
+from segkit import patches, rasters, scenes
 from segkit.files import progress, whole
 from segkit.models.files import load, located
-from segkit.patches import starts
-from segkit.rasters import NODATA
+from segkit.rasters import mosaic
 
 #: Of a local cluster: workers with one core, and a dashboard for this machine alone.
 LOCAL = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-ONE_CORE = {"distributed.nanny.pre-spawn-environ.TF_NUM_INTRAOP_THREADS": 1}
-#: Of GDAL: seconds until it gives a web address up, and how often it tries again.
-PATIENCE = {"GDAL_HTTP_CONNECTTIMEOUT": 10, "GDAL_HTTP_TIMEOUT": 60, "GDAL_HTTP_MAX_RETRY": 2}
+LOCAL["env"] = {"TF_NUM_INTRAOP_THREADS": "1"}
 COLUMNS = ("scene", "map", "state", "seconds", "memory", "notes")
 #: Some rows of a raster, as GDAL names them: file, first row, width, number of rows.
 ROWS = "vrt://{}?srcwin=0,{},{},{}"
 #: What the map of a band is called: by the rows that are kept.
 BAND = "_bands/{2}_{3}"
+#: Seconds that a catalog may be silent; bands unless others are asked for.
+TIMEOUT_S, RGB = 10, ("red", "green", "blue")
+#: A raster that is made of the bands of others.
+STACK = jinja2.Template(Path(__file__).with_name("scale.vrt").read_text("utf-8"))
 
 
-@contextmanager
-def connected(client: Client | str | None = None) -> Iterator[Client]:
-    """Give the client of a cluster.
+def connected(client: Client | str | None = None):
+    """Give the client of a cluster, for a `with` block.
 
     Args:
         client: one that is there; the address of a scheduler; or None for a cluster of this
             machine's cores, which ends with the block.
     """
-    with dask.config.set(ONE_CORE), ExitStack() as made:
-        if not isinstance(client, Client):
-            client = made.enter_context(Client(client or made.enter_context(LocalCluster(**LOCAL))))
-        yield client
+    if isinstance(client, Client):
+        return nullcontext(client)
+    return Client(client) if client else Client(**LOCAL)
 
 
 def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **how) -> pd.DataFrame:
@@ -105,8 +103,8 @@ def _bands(source: str, rows: int | None, window=256, overlap=0.5, **how) -> lis
         that is kept and the one after the last: all windows that count in these were read.
     """
     found, each = [], max(1, (rows or 0) // max(1, round(window * (1 - overlap))))
-    with suppress(OSError), rasterio.Env(**PATIENCE), rasters.opened(source) as raster:
-        tops, ends = starts(raster.height, window, overlap), raster.height
+    with suppress(OSError), rasters.opened(source) as raster:
+        tops, ends = patches.starts(raster.height, window, overlap), raster.height
         alone = "?" in source or raster.transform.e > 0 or how.keys() & {*scenes.LAYERS}
         for i in range(0, len(tops), each) if rows and ends > rows and not alone else ():
             after = tops[i + each] if i + each < len(tops) else ends
@@ -135,23 +133,20 @@ def _map(model: Path, source: str, place: str, known: str, how: dict, part="", b
     with suppress(Exception):  # not every address tells its age
         fs, path = fsspec.core.url_to_fs(source)
         known += fs.ukey(path)
-    with rasterio.Env(**PATIENCE), rasters.opened(source) as raster, TemporaryDirectory() as folder:
+    with rasters.opened(source) as raster, TemporaryDirectory() as folder:
         mark = hashlib.sha256(f"{source} {raster.shape} {known}".encode()).hexdigest()
         if found := _current(place, mark) or _current(place + part, mark):
             return found
         net = _loaded(model, how.pop("engine", "tensorflow"), digest)
-        target = Path(folder, "map.tif")
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", UserWarning)
-            if band:
-                first, last, top, after = band
-                read = ROWS.format(raster.files[0], first, raster.width, last - first)
-                wide = scenes.predict(net, read, Path(folder, "apart", "map.tif"), **how)
-                kept = ROWS.format(wide, top - first, raster.width, after - top)
-                rasters.cloud_optimized(kept, target)
-            else:
-                scenes.predict(net, source, target, **how)
-        notes = {str(one.message) for one in told if one.category is UserWarning}
+        target, wide = Path(folder, "map.tif"), Path(folder, "apart", "map.tif")
+        if band:
+            first, last, top, after = band
+            read = ROWS.format(raster.files[0], first, raster.width, last - first)
+            notes = scenes.noted(net, read, wide, **how)
+            kept = ROWS.format(wide, top - first, raster.width, after - top)
+            rasters.cloud_optimized(kept, target)
+        else:
+            notes = scenes.noted(net, source, target, **how)
         return _put(folder, place + part, {"mark": mark, "notes": "; ".join(notes)}, began)
 
 
@@ -181,26 +176,68 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
     return found
 
 
-def mosaic(maps: Iterable[str | Path], target: str | Path, crs=None) -> Path:
-    """Join class maps into one; where they overlap, the first that has data counts.
+@ignore()  # that a static catalog is none that can search
+def scenes_from_stac(
+    catalog: str, collection=None, bbox=None, dates=None, bands=RGB, folder="stac", cloud=100
+) -> pd.DataFrame:
+    """List the scenes of a STAC catalog; each becomes a small file that stands for its bands.
+
+    Pixels are read when the scene is mapped, and mean the same in all scenes: an offset that an
+    item states is added, in units of its scale. Of an item that is broken the problem is told.
 
     Args:
-        maps: paths or addresses of maps with the same classes.
-        target: a cloud-optimized GeoTIFF.
-        crs: of the result; that of the first map by default. Maps of another one are warped.
+        catalog: the address of a STAC API, or of a static catalog.
+        collection: the id of one; all by default.
+        bbox: west, south, east, north in degrees.
+        dates: the first and the last day, such as ("2026-05-01", "2026-06-30"); all by default.
+        bands: in the model's order, by the keys of their assets or by their common names.
+        folder: where the scenes' files go (VRT, which GDAL reads).
+        cloud: percent of an item that clouds may cover.
 
-    Raises:
-        ValueError: maps with different classes.
+    Returns:
+        One row for each item: item, date, cloud (percent, if told), scene (a path), problem.
     """
-    with ExitStack() as files, TemporaryDirectory() as folder, whole(target) as part:
-        opened = [files.enter_context(rasters.opened(one)) for one in maps]
-        first, crs, plain = opened[0], crs or opened[0].crs, Path(folder, "plain.tif")
-        if len({one.tags().get("scheme") for one in opened}) > 1:
-            raise ValueError("these maps have different classes")
-        turned = [WarpedVRT(x, crs=crs, nodata=NODATA) if x.crs != crs else x for x in opened]
-        merge(turned, nodata=NODATA, dst_path=plain, dst_kwds={"driver": "GTiff", "tiled": False})
-        with rasters.opened(plain, "r+") as joined:
-            joined.update_tags(**first.tags())
-            joined.write_colormap(1, first.colormap(1))
-        rasters.cloud_optimized(plain, part)
-    return Path(target)
+    top, asked = Catalog.open(str(catalog), timeout=TIMEOUT_S), {"bbox": bbox, "datetime": dates}
+    links = (link for inside, _, _ in top.walk() for link in inside.get_item_links())
+    if searches := top.conforms_to("ITEM_SEARCH"):
+        links = top.search(collections=collection and [collection], **asked).items()
+    (first, last), rows = dates or ("", "9999"), []
+    for link in progress(links, "items"):
+        row = {"item": getattr(link, "absolute_href", "")}
+        try:
+            item = link if searches else link.resolve_stac_object(root=top).target
+            day, share = f"{item.datetime:%Y-%m-%d}", item.properties.get("eo:cloud_cover")
+            there = bbox is None or shape(item.geometry).intersects(box(*bbox))
+            if not (there and first <= day <= last and collection in (None, item.collection_id)):
+                continue
+            row |= {"item": item.id, "date": day, "cloud": share}
+            if (share or 0) > cloud:
+                raise ValueError(f"clouds cover {share:g} %, more than {cloud:g} %")
+            row["scene"] = _stacked(item, bands, Path(folder, f"{item.id.replace('/', '_')}.vrt"))
+        except Exception as error:  # whatever is wrong with one item stops no other
+            row["problem"] = str(error)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["item", "date", "cloud", "scene", "problem"])
+
+
+def _stacked(item, bands: Sequence[str], target: Path) -> str:
+    """Write a file that stands for some bands of an item, on the finest one's grid; its path."""
+    known = {}
+    for key, asset in item.assets.items():
+        told = asset.extra_fields
+        for one in ("eo:bands", "raster:bands", "bands"):  # of STAC before 1.1, and since
+            told = told | next(iter(told.get(one, ())), {})
+        told = {x.rpartition(":")[2]: y for x, y in told.items()} | {"asset": asset}
+        known |= {key: told, told.get("common_name", key): told}
+    if lacking := [name for name in bands if name not in known]:
+        raise LookupError(f"no band {', '.join(lacking)}; there: {', '.join(known)}")
+    with ExitStack() as files:
+        layers = [{"offset": 0, "scale": 1, **known[name], "name": name} for name in bands]
+        for one in layers:
+            one["raster"] = files.enter_context(rasters.opened(one["asset"].get_absolute_href()))
+        grid = max((one["raster"] for one in layers), key=lambda raster: raster.width)
+        text = STACK.render(grid=grid, layers=layers)
+    if not target.exists() or target.read_text("utf-8") != text:  # else its map stays current
+        with whole(target) as part:
+            part.write_text(text, encoding="utf-8")
+    return str(target)

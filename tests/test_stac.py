@@ -1,0 +1,140 @@
+"""Scenes of a catalog: listed, filtered, stacked and mapped, from a server on this machine."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from helpers import served
+from rasterio.transform import from_origin
+
+pytest.importorskip("pystac_client")
+pytest.importorskip("distributed")
+
+from segkit import models, scale, training
+from segkit.classes import DUBAI
+from segkit.datasets import Card
+
+BANDS = ("red", "green", "blue")
+#: Degrees around the scenes of zone 40, and around those of zone 41, which lie 700 km to the west.
+HERE = [55.2, 25.1, 55.4, 25.3]
+
+
+def raster(path: Path, pixels: np.ndarray, size: float, epsg: int) -> None:
+    """Write one band with 0 as no data."""
+    place = {"crs": f"EPSG:{epsg}", "transform": from_origin(326_000, 2_788_000, size, size)}
+    shape = {"height": pixels.shape[0], "width": pixels.shape[1], "count": 1, "nodata": 0}
+    with rasterio.open(path, "w", "GTiff", dtype="uint16", **shape, **place) as file:
+        file.write(pixels, 1)
+
+
+def item(folder: Path, name: str, day: str, epsg=32640, cloud=3, offset=0.0, middle=55.3) -> str:
+    """Write an item with its three bands; the green one is coarser; return its file's name."""
+    rng, assets = np.random.default_rng(len(name)), {}
+    for band in BANDS:
+        side = 48 if band == "green" else 96
+        pixels = rng.integers(1000, 3000, (side, side), np.uint16)
+        pixels[:10] = 0
+        raster(folder / f"{name}_{band}.tif", pixels, 10 * 96 / side, epsg)
+        told = {"scale": 0.0001, "offset": offset, "nodata": 0}
+        named = {"name": f"B-{band}", "common_name": band}
+        assets[f"B-{band}"] = {"href": f"./{name}_{band}.tif", "eo:bands": [named]}
+        assets[f"B-{band}"]["raster:bands"] = [told]
+    west, south = middle - 0.05, 25.15
+    ring = [[west, south], [west + 0.1, south], [west + 0.1, 25.2], [west, 25.2], [west, south]]
+    found = {"type": "Feature", "stac_version": "1.0.0", "id": name, "collection": "little"}
+    found |= {"geometry": {"type": "Polygon", "coordinates": [ring]}, "assets": assets}
+    found |= {"bbox": [west, south, west + 0.1, 25.2]}
+    found["properties"] = {"datetime": f"{day}T07:00:00Z", "eo:cloud_cover": cloud}
+    found["links"] = [{"rel": "parent", "href": "./catalog.json"}]
+    (folder / f"{name}.json").write_text(json.dumps(found))
+    return f"{name}.json"
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    """A static catalog: two projections, two days, one cloudy, one cut off, one without a band."""
+    home = tmp_path / "catalog"
+    home.mkdir()
+    names = [
+        item(home, "early", "2026-05-01"),
+        item(home, "moved", "2026-06-01", offset=-0.1),
+        item(home, "west", "2026-05-01", epsg=32639, middle=49.3),
+        item(home, "cloudy", "2026-05-01", cloud=85.5),
+        item(home, "cut", "2026-05-01"),
+        item(home, "broken", "2026-05-01"),
+    ]
+    (home / "broken.json").write_text("{")
+    (home / "cut_blue.tif").write_bytes((home / "cut_blue.tif").read_bytes()[:50])
+    links = [{"rel": "item", "href": f"./{name}"} for name in [*names, "nowhere.json"]]
+    told = {"type": "Catalog", "id": "little", "stac_version": "1.0.0", "description": "little"}
+    (home / "catalog.json").write_text(json.dumps(told | {"links": links}))
+    return home
+
+
+def listed(catalog, tmp_path, **how):
+    with served(catalog) as address:
+        return scale.scenes_from_stac(
+            f"{address}/catalog.json", folder=tmp_path / "stac", **how
+        ).set_index("item")
+
+
+def test_items_are_listed_and_what_is_wrong_with_them_is_told(catalog, tmp_path):
+    table = listed(catalog, tmp_path, cloud=50)
+    good = table[table["problem"].isna()]
+    assert set(good.index) == {"early", "moved", "west"} and good["scene"].notna().all()
+    assert table.loc["early", ["date", "cloud"]].tolist() == ["2026-05-01", 3]
+    assert "clouds cover 85.5 %, more than 50 %" in table.loc["cloudy", "problem"]
+    assert "cut_blue.tif" in table.loc["cut", "problem"]
+    lost = [name for name in table.index if name.endswith(".json")]
+    assert len(lost) == 2 and table.loc[lost, "problem"].notna().all()
+
+
+def test_only_what_is_asked_for_is_listed(catalog, tmp_path):
+    def names(**how):
+        table = listed(catalog, tmp_path, **how)
+        return set(table[table["problem"].isna()].index)
+
+    assert names(bbox=HERE, cloud=50) == {"early", "moved"}
+    assert names(dates=("2026-05-15", "2026-06-30")) == {"moved"}
+    assert names(collection="another") == set()
+    table = listed(catalog, tmp_path, bands=("red", "nir"))
+    assert "no band nir; there: B-red, red" in table.loc["early", "problem"]
+
+
+def test_a_stack_reads_its_bands_on_the_finest_grid(catalog, tmp_path):
+    paths = {name: catalog / f"moved_{name}.tif" for name in BANDS}
+    with served(catalog) as address:
+        table = scale.scenes_from_stac(f"{address}/catalog.json", folder=tmp_path / "stac")
+        scene = table.set_index("item").loc["moved", "scene"]
+        with rasterio.open(scene) as stack, rasterio.open(paths["red"]) as red:
+            assert stack.descriptions == BANDS and set(stack.dtypes) == {"uint16"}
+            assert stack.crs == red.crs and stack.transform == red.transform
+            pixels, valid = stack.read(), stack.dataset_mask() > 0
+            source = red.read(1)
+        assert not valid[:10].any() and valid[12:].all()
+        # An offset of -0.1 in units of 0.0001 takes 1000 from each value; 0 is still a value.
+        assert np.array_equal(pixels[0][valid], source[valid] - 1000)
+        before = Path(scene).stat().st_mtime_ns
+        scale.scenes_from_stac(f"{address}/catalog.json", folder=tmp_path / "stac")
+        assert Path(scene).stat().st_mtime_ns == before
+
+
+def test_a_catalog_becomes_maps(catalog, tmp_path):
+    import distributed
+
+    card = Card("made up", DUBAI, dtype="uint16", ranges=[(0, 3000)] * 3)
+    model = training.save(models.unet(6, width=2, depth=2), tmp_path / "m.keras", DUBAI, card)
+    with (
+        served(catalog) as address,
+        distributed.Client(processes=False, n_workers=1, dashboard_address=None) as client,
+    ):
+        table = scale.scenes_from_stac(f"{address}/catalog.json", folder=tmp_path / "stac")
+        found = table["scene"].dropna()
+        (catalog / "early_red.tif").unlink()
+        maps = scale.predict_scenes(model, found, tmp_path / "maps", client, window=64)
+    state = dict(zip(maps["scene"].map(lambda path: Path(path).stem), maps["state"], strict=True))
+    assert state == {"early": "failed", "moved": "mapped", "west": "mapped", "cloudy": "mapped"}
+    crs = {rasterio.open(path).crs.to_epsg() for path in (tmp_path / "maps").glob("*.tif")}
+    assert crs == {32639, 32640}
