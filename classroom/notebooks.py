@@ -122,7 +122,7 @@ def _tidy(notebook) -> dict[str, bytes]:
             else:
                 merged.append(output)
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _smaller(output.data["image/png"])
+                output.data["image/png"] = smaller(output.data["image/png"])
                 tags = [tag for tag in cell.metadata.get("tags", []) if tag.startswith(IMAGE_TAG)]
                 for name in ["", *(tag.removeprefix(IMAGE_TAG) for tag in tags)]:
                     kept[name] = base64.b64decode(output.data["image/png"])
@@ -139,7 +139,7 @@ def _keep(pictures: dict[str, bytes], folder: Path, title: str) -> None:
             part.write_bytes(picture)
 
 
-def _smaller(png: str) -> str:
+def smaller(png: str) -> str:
     """Store a picture (base64 PNG) with a palette: white, black, the class colors, 96 more."""
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture, io.BytesIO() as small:
         full = picture.convert("RGB")
@@ -163,7 +163,7 @@ def photograph(page: Path, target: Path) -> None:
         how = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WINDOW}"]
         how += ["--virtual-time-budget=5000", f"--screenshot={part}", page.resolve().as_uri()]
         subprocess.run([browser, *how], check=True, capture_output=True, timeout=120)
-        part.write_bytes(base64.b64decode(_smaller(base64.b64encode(part.read_bytes()))))
+        part.write_bytes(base64.b64decode(smaller(base64.b64encode(part.read_bytes()))))
 
 
 def with_exercises(notebook, solutions):

@@ -3,10 +3,9 @@
 Taught in notebook 07.
 """
 
+import multiprocessing.pool
 import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import contextily
@@ -99,19 +98,12 @@ def within(seconds: float, call: Callable, *args, **options):
 
     Tiles that it fetches are kept in the user's cache.
     """
-    tiles, answer = cache_root() / "tiles", Future()
+    tiles = cache_root() / "tiles"
     tiles.mkdir(parents=True, exist_ok=True)
     contextily.set_cache_dir(str(tiles))
-
-    def work() -> None:
-        try:
-            answer.set_result(call(*args, **options))
-        except Exception as error:  # raised again by the caller's thread
-            answer.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
     try:
-        return answer.result(seconds)
-    except OSError as error:  # a TimeoutError, too
-        what = f"the provider gave no map ({error or 'no answer in time'})"
+        with multiprocessing.pool.ThreadPool(1) as pool:  # whose thread keeps nobody waiting
+            return pool.apply_async(call, args, options).get(seconds)
+    except (OSError, multiprocessing.TimeoutError) as error:
+        what = f"the provider gave no map ({str(error) or 'no answer in time'})"
         raise BasemapNotFound(f"{what}: try again online, or name a raster of your own") from error

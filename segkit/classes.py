@@ -146,9 +146,8 @@ class ClassScheme:
 
 
 def _code(colors: np.ndarray) -> np.ndarray:
-    """Pack (..., 3) colors into one int32 each: 0xRRGGBB."""
-    red, green, blue = np.moveaxis(colors.astype(np.int32), -1, 0)
-    return (red << 16) | (green << 8) | blue
+    """Pack (..., 3) colors into one integer each: 0xRRGGBB."""
+    return (colors.astype(np.float32) @ np.float32([1 << 16, 1 << 8, 1])).astype(np.intp)
 
 
 def _count(codes: np.ndarray) -> dict[tuple[int, int, int], int]:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from segkit import __version__
+import segkit
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(dir_okay=False, path_type=Path)
@@ -33,7 +33,7 @@ class Sentences(click.Group):
 
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.version_option(segkit.__version__)
 def main() -> None:
     """Maps of land cover from satellite pictures.
 
@@ -67,15 +67,11 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that 
 @click.option("--tta", is_flag=True, help="Average over eight turns and flips; eight times slower.")
 @click.option("--confidence", is_flag=True, help="Write how sure the model is, beside the map.")
 @overwrite
-def predict(scene, model, out, bands, scaling, overlap, tta, confidence, overwrite) -> None:
+def predict(scene, model, out, bands, overwrite, **how) -> None:
     """Map a SCENE: any raster, such as GeoTIFF, PNG or JPEG."""
     out = _free(out or scene.with_name(f"{scene.stem}_map.tif"), overwrite)
-    from segkit import scenes
-    from segkit.models.files import load
-
-    how = {"overlap": overlap, "tta": tta, "confidence": confidence, "scaling": scaling}
-    how["bands"] = tuple(map(int, bands.split(","))) if bands else None
-    click.echo(scenes.predict(load(model), scene, out, **how))
+    bands = tuple(map(int, bands.split(","))) if bands else None
+    click.echo(segkit.scenes.predict(segkit.models.load(model), scene, out, bands=bands, **how))
 
 
 @main.command()
@@ -84,9 +80,7 @@ def predict(scene, model, out, bands, scaling, overlap, tta, confidence, overwri
 @overwrite
 def areas(map_tif, out, overwrite) -> None:
     """Measure the area of each class of a MAP, in hectares."""
-    from segkit import maps
-
-    table = maps.areas(map_tif)
+    table = segkit.maps.areas(map_tif)
     if out:
         table.to_csv(_free(out, overwrite), index=False)
     click.echo(out or table.round(4).to_string(index=False))
@@ -99,12 +93,10 @@ def areas(map_tif, out, overwrite) -> None:
 @overwrite
 def polygons(map_tif, out, simplify, overwrite) -> None:
     """Write a MAP as outlines to OUT, a .gpkg or a .geojson."""
-    from segkit import files, maps
-
     if out.suffix not in (".gpkg", ".geojson"):
         raise click.BadParameter(f"{out.name}: a .gpkg or a .geojson")
-    with files.whole(_free(out, overwrite)) as part:
-        maps.polygons(map_tif, simplify).to_file(part, layer="land_cover")
+    with segkit.files.whole(_free(out, overwrite)) as part:
+        segkit.maps.polygons(map_tif, simplify).to_file(part, layer="land_cover")
     click.echo(out)
 
 
@@ -128,12 +120,12 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
         patches.split(patches_h5, seed=seed)
         card, learn = store.card(tiles_h5), patches.tiles(patches_h5, "train")
         shape = {"classes": len(card.scheme), "channels": len(card.bands)}
+        crops = pipeline.crops(tiles_h5, learn, crop, 8, seed=seed)
         if network == "unet":
-            model, batch_size = models.unet(width=16, **shape), 16
+            model = models.unet(width=16, **shape)
         else:
-            model, batch_size = models.efficientnet_unet(variant=network, **shape), 8
+            model = models.efficientnet_unet(variant=network, **shape)
             models.unfreeze(model, norms=False)
-        crops = pipeline.crops(tiles_h5, learn, crop, batch_size, seed=seed)
         training.fit(model, crops, None, card.scheme, out, minutes=minutes)
         counts = training.evaluate(model, patches_h5, "test")
     click.echo(metrics.scores(counts, card.scheme).round(3).to_string())
@@ -146,18 +138,14 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
 @overwrite
 def export(out, model, overwrite) -> None:
     """Write a model for other programs to OUT: .onnx, which QGIS runs, or .xml for OpenVINO."""
-    from segkit.models import engines, files
-
-    click.echo(engines.export(files.load(model), _free(out, overwrite)))
+    click.echo(segkit.models.export(segkit.models.load(model), _free(out, overwrite)))
 
 
 @main.command()
 @click.option("--port", type=int, help="Of the address; the first free one from 7860 by default.")
 def app(port) -> None:
     """Open the web app on this machine."""
-    from segkit import app
-
-    app.launch(port).block_thread()
+    segkit.app.launch(port).block_thread()
 
 
 if __name__ == "__main__":

@@ -89,8 +89,7 @@ def _runs(process: int) -> bool:
 
 def _remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)  # does nothing to a file
     path.unlink(missing_ok=True)
 
 
@@ -108,17 +107,15 @@ def alone(path: str | Path, wait: bool = True) -> Iterator[None]:
     name = hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:16]
     lock = FileLock(Path(tempfile.gettempdir()) / f"segkit-{getpass.getuser()}-{name}.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout as error:
         busy = f"{shown(path)} is being made by another process"
         if not wait:
             raise RuntimeError(f"{busy}: let it finish, or stop it") from error
         print(f"{busy}: waiting …", flush=True)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def progress(items: Iterable | None, label: str, total: int | None = None, **options) -> tqdm:

@@ -11,7 +11,6 @@ import geopandas
 import numpy as np
 import pandas as pd
 import shapely
-from pyproj import Transformer
 from rasterio.features import shapes
 from rasterio.windows import Window, subdivide
 from shapely.geometry import Polygon, shape
@@ -122,7 +121,7 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
     """Return the table of `changes`, and its unit."""
     with rasters.opened(before) as old, rasters.opened(after) as new:
         _check_same(old, new)
-        project = _to_degrees(old.crs) if old.crs else None
+        project = rasters.to_degrees(old.crs) if old.crs else None
         moved, became = np.zeros((256, 256)), np.full(old.shape if target else 0, NODATA, np.uint8)
         for area in subdivide(Window(0, 0, old.width, old.height), BLOCK, BLOCK):
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
@@ -160,12 +159,12 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
     if gdf.crs is None:
         _warn_no_crs("square units of the polygons")
         return gdf.geometry.area.groupby(gdf["class"]).sum(), "square_units"
-    project = _to_degrees(gdf.crs)
+    project = rasters.to_degrees(gdf.crs)
     square_meters = gdf.geometry.map(lambda polygon: _true_area(polygon, project))
     return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
 
 
-def _pixel_area(raster, area, project: Transformer) -> float:
+def _pixel_area(raster, area, project) -> float:
     """Return the true square meters of one pixel of a block."""
     rows, columns = area.toslices()
     corners = [(rows.start, columns.start), (rows.start, columns.stop)]
@@ -175,15 +174,11 @@ def _pixel_area(raster, area, project: Transformer) -> float:
     return _true_area(outline.segmentize(longest), project) / (area.width * area.height)
 
 
-def _true_area(polygon, project: Transformer) -> float:
+def _true_area(polygon, project) -> float:
     """Return the square meters of a polygon on the ellipsoid."""
     degrees = shapely.transform(polygon, project.transform, interleaved=False)
     # Holes count as such only where they turn the other way.
     return abs(EARTH.geometry_area_perimeter(shapely.orient_polygons(degrees))[0])
-
-
-def _to_degrees(crs) -> Transformer:
-    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
 
 def _names(map_tif: str | Path) -> dict[int, str]:

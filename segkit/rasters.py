@@ -7,7 +7,9 @@ import contextlib
 import json
 import math
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import rasterio
@@ -17,6 +19,7 @@ from rasterio import windows
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
+from rasterio.merge import merge
 from rasterio.vrt import WarpedVRT
 
 from segkit.classes import ClassScheme
@@ -64,10 +67,14 @@ def pixel_size(raster) -> float | None:
         return None
     row, column = raster.height // 2, raster.width // 2
     ends = [raster.xy(row, column + step, offset="ul") for step in (0, 1)]
-    to_degrees = Transformer.from_crs(raster.crs, "EPSG:4326", always_xy=True)
-    west, east = (to_degrees.transform(*end) for end in ends)
+    west, east = (to_degrees(raster.crs).transform(*end) for end in ends)
     meters = EARTH.inv(*west, *east)[2]
     return round(meters, 4) if math.isfinite(meters) else None
+
+
+def to_degrees(crs) -> Transformer:
+    """Return what turns x and y of a CRS into longitude and latitude."""
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
 
 def scheme_of(map_tif: str | Path) -> ClassScheme | None:
@@ -131,6 +138,30 @@ def cloud_optimized(plain: str | Path, target: str | Path) -> None:
     rasterio.shutil.copy(plain, target, driver="COG", bigtiff="IF_SAFER", **how)
 
 
+def mosaic(maps: Iterable[str | Path], target: str | Path, crs=None) -> Path:
+    """Join class maps into one; where they overlap, the first that has data counts.
+
+    Args:
+        maps: paths or addresses of maps with the same classes.
+        target: a cloud-optimized GeoTIFF.
+        crs: of the result; that of the first map by default. Maps of another one are warped.
+
+    Raises:
+        ValueError: maps with different classes.
+    """
+    with contextlib.ExitStack() as files, TemporaryDirectory() as folder, whole(target) as part:
+        found = [files.enter_context(opened(one)) for one in maps]
+        crs, tags, plain = crs or found[0].crs, found[0].tags(), Path(folder, "plain.tif")
+        if any(one.tags().get("scheme") != tags.get("scheme") for one in found):
+            raise ValueError("these maps have different classes")
+        turned = [WarpedVRT(x, crs=crs, nodata=NODATA) if x.crs != crs else x for x in found]
+        merge(turned, nodata=NODATA, dst_path=plain, dst_kwds={"driver": "GTiff", "tiled": False})
+        with opened(plain, "r+") as joined:
+            joined.update_tags(**tags)
+        cloud_optimized(plain, part)
+    return Path(target)
+
+
 def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -> tuple | None:
     """Read a raster as a picture in another CRS, its longer side at most `LONGEST_SIDE` pixels.
 
@@ -157,13 +188,18 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
                 return None
             part = part.intersection(everything)
             part = windows.round_window_to_full_blocks(part, [(1, 1)], turned.height, turned.width)
-            shrink = min(1, LONGEST_SIDE / max(part.height, part.width))
-            size = [max(1, round(length * shrink)) for length in (part.height, part.width)]
-            last = turned.colorinterp.index(ColorInterp.alpha) + 1 if colored else None
-            bands = [1, 2, 3, last] if colored else [1]
-            shape = (len(bands), *size)
-            pixels = turned.read(bands, window=part, out_shape=shape, resampling=resampling)
+            bands = [1, 2, 3, turned.colorinterp.index(ColorInterp.alpha) + 1] if colored else [1]
+            pixels = shrunk(turned, bands, LONGEST_SIDE, part, resampling)
             return np.moveaxis(as_bytes(pixels), 0, -1), turned.window_bounds(part)
+
+
+def shrunk(raster, bands: list[int], longest: int, window=None, resampling=Resampling.nearest):
+    """Read bands (bands, H, W) of an opened raster or a window, its longer side so long at most."""
+    area = window or raster
+    shrink = min(1, longest / max(area.height, area.width))
+    size = [max(1, round(length * shrink)) for length in (area.height, area.width)]
+    how = {"out_shape": (len(bands), *size), "resampling": resampling}
+    return raster.read(bands, window=window, **how)
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

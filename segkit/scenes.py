@@ -16,10 +16,9 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from segkit import domain, models, rasters
+from segkit import domain, models, patches, rasters
 from segkit.datasets import Card
 from segkit.files import progress, whole
-from segkit.patches import patchify, starts
 from segkit.rasters import NODATA, scheme_of  # noqa: F401 (scenes.scheme_of)
 
 #: In a map of confidence or probabilities, the value that stands for 1.
@@ -99,6 +98,14 @@ def predict(
     return target
 
 
+def noted(*given, **how) -> list[str]:
+    """Map a scene as `predict` does; return what was warned of, each sentence once."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        predict(*given, **how)
+    return list(dict.fromkeys(str(one.message) for one in told if one.category is UserWarning))
+
+
 def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
     """Return the bands to read, after a look at all that can be wrong with a scene."""
     bands = tuple(bands or range(1, len(card.bands) + 1))
@@ -128,7 +135,7 @@ def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
     known = [(a, b) for a, b in zip(here, wanted, strict=True) if not a.startswith("band ")]
     if any(a != b and a in wanted for a, b in known):
         order = ", ".join(str(names.index(n) + 1) if n in names else "…" for n in wanted)
-        text = f"{scene.name}: its bands are {here}, but the model takes {wanted}"
+        text = f"{Path(scene.name).name}: its bands are {here}, but the model takes {wanted}"
         if any(scene.descriptions):
             how = f"Choose with bands=({order}), or correct the names in the file."
             raise ValueError(f"{text}. {how}")
@@ -147,14 +154,14 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) 
     bool (rows, width).
     """
     weight, total = blending_window(window)[..., None], None
-    rows, columns = starts(scene.height, window, overlap), starts(scene.width, window, overlap)
+    rows, columns = (patches.starts(length, window, overlap) for length in scene.shape)
     for row, end in zip(progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))
         pixels = scene.read(bands, window=area)
         valid = np.isfinite(pixels).any(axis=0) & (scene.dataset_mask(window=area) > 0)
         looks += domain.describe(np.where(valid, pixels, np.nan).transpose(1, 2, 0))
         image = card.scaled(np.moveaxis(pixels, 0, -1))
-        windows, image = patchify(image, window, overlap)[0], None
+        windows, image = patches.patchify(image, window, overlap)[0], None
         for i in range(0, len(columns), batch_size):
             found = models.predict(model, windows[i : i + batch_size], tta)
             if total is None:

@@ -102,11 +102,14 @@ def compare(runs: str | Path | Iterable[str | Path]) -> tuple[pd.DataFrame, Figu
         runs: as in `read`.
 
     Returns:
-        A table, best first, of: run; state (finished or unfinished); the options in which the runs
-        differ; epochs; minutes of training; best validation mIoU, `val_miou`; scores noted later.
+        A table, best first, of: run; state (finished or unfinished); what differs of options, of
+        versions and machine, and of the data (their fingerprint); epochs; minutes of training; best
+        validation mIoU, `val_miou`; scores noted later.
         And a figure of the validation mIoU after each epoch.
     """
     found, rows = read(runs), []
+    for one in found:
+        one["options"] |= one["environment"] | {"data": (one["data"] or {}).get("fingerprint")}
     options = pd.DataFrame([one["options"] for one in found]).astype(str)
     differ = options.columns[options.nunique() > 1]
     for one in found:

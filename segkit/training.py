@@ -277,7 +277,7 @@ def fit(
         options = run | {"patience": patience, "images_per_step": per_step}
         options |= {"loss": getattr(loss or default_loss, "__name__", "of your own")}
         options |= {"seed": vars(setup).get("seed"), **vars(model).get("options", {})}
-        options |= record or {}
+        options |= {"trainable": len(model.trainable_variables), **(record or {})}
         data = card and {"name": card.dataset, "fingerprint": card.fingerprint}
         told = {"data": data, "options": options, "environment": environment()}
         place = tracking.begin(path, folder / "run", **told)

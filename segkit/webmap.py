@@ -12,10 +12,9 @@ from folium.raster_layers import ImageOverlay
 from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 
-from segkit import maps
+from segkit import maps, rasters
 from segkit.basemaps import WEB_MERCATOR
 from segkit.files import whole
-from segkit.rasters import opened, scheme_of, warped
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"
@@ -42,17 +41,17 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
     Raises:
         ValueError: the map has no CRS, no classes, or lies on both sides of the 180th meridian.
     """
-    page, scheme = _page(map_tif), scheme_of(map_tif)
+    page, scheme = _page(map_tif), rasters.scheme_of(map_tif)
     if scheme is None:
         raise ValueError(f"{map_tif} carries no classes: write it with scenes.predict")
     scheme, colors = scheme.for_maps(), scheme.for_maps().palette()
     if scene:
-        picture, bounds = warped(scene, WEB_MERCATOR)
+        picture, bounds = rasters.warped(scene, WEB_MERCATOR)
         _overlay(page, "image", picture.repeat(3 if picture.shape[-1] == 1 else 1, axis=-1), bounds)
     if truth:
-        indices, bounds = warped(truth, WEB_MERCATOR, resampling=Resampling.nearest)
+        indices, bounds = rasters.warped(truth, WEB_MERCATOR, resampling=Resampling.nearest)
         _overlay(page, "truth", colors[indices[..., 0]], bounds, show=False)
-    indices, bounds = warped(map_tif, WEB_MERCATOR, resampling=Resampling.nearest)
+    indices, bounds = rasters.warped(map_tif, WEB_MERCATOR, resampling=Resampling.nearest)
     hectares = maps.areas(map_tif).set_index("class")["hectares"]
     for klass, name in enumerate(scheme.names):
         if name in hectares:
@@ -64,20 +63,23 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
     figure.title = escape(caption)
     figure.html.add_child(folium.Element(box if caption else ""))
     with whole(target) as part:
-        part.write_text(_self_contained(figure.render()), encoding="utf-8")
+        part.write_text(figure.render(), encoding="utf-8")
     return Path(target)
 
 
 def _page(map_tif: str | Path) -> folium.Map:
     """Return an empty page that shows the map's place."""
-    with opened(map_tif) as raster:
+    with rasters.opened(map_tif) as raster:
         if raster.crs is None:
             raise ValueError(f"{map_tif} has no CRS: nobody knows where on a map it lies")
         west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
     if west > east or east > 180:
         raise ValueError(f"{map_tif} crosses the 180th meridian: cut it there into two maps")
     page = folium.Map(tiles=None, control_scale=True)
-    page.default_js, page.default_css = page.default_js[:1], page.default_css[:1]  # Leaflet's own
+    page.default_js = page.default_css = []  # no links: Leaflet itself lies in the page
+    for kind, tag in (("js", "script"), ("css", "style")):
+        code = (LEAFLET / f"leaflet.{kind}").read_text("utf-8")
+        page.get_root().header.add_child(folium.Element(f"<{tag}>{code}</{tag}>"))
     page.fit_bounds([[south, west], [north, east]])
     return page
 
@@ -87,17 +89,3 @@ def _overlay(page: folium.Map, name: str, picture: np.ndarray, bounds: tuple, sh
     west, south, east, north = transform_bounds(WEB_MERCATOR, "EPSG:4326", *bounds)
     how = {"opacity": 1.0 if name == "image" else 0.7, "pixelated": name != "image"}
     ImageOverlay(picture, [[south, west], [north, east]], name=name, show=show, **how).add_to(page)
-
-
-def _self_contained(html: str) -> str:
-    """Put Leaflet itself into a page in place of the links to it."""
-    (_, script), (_, style) = folium.Map.default_js[0], folium.Map.default_css[0]
-    inside = {
-        f'<script src="{script}"></script>': ("leaflet.js", "<script>{}</script>"),
-        f'<link rel="stylesheet" href="{style}"/>': ("leaflet.css", "<style>{}</style>"),
-    }
-    for link, (name, tag) in inside.items():
-        if link not in html:
-            raise ValueError(f"folium no longer links {name} as it did: this version is too new")
-        html = html.replace(link, tag.format((LEAFLET / name).read_text("utf-8")))
-    return html

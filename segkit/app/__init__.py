@@ -6,28 +6,24 @@ in a temporary folder of bounded size, and turns what goes wrong into sentences.
 
 import logging
 import os
-import threading
+import tomllib
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
-import rasterio.shutil
-from PIL import Image
-
-from segkit import datasets
+from segkit import datasets, rasters
 from segkit.app import desk
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"} | os.environ
+# This machine is asked directly, whatever stands between it and the network.
+os.environ |= {x: os.environ.get(x, "") + ",127.0.0.1" for x in ("NO_PROXY", "no_proxy")}
 os.environ.setdefault("GRADIO_TEMP_DIR", str(desk.FOLDER / "uploads"))
 
 import gradio as gr  # after what it reads when it is imported
 
-#: Bytes of an upload; people who may wait; seconds between looks at old uploads, and their age.
-MOST_BYTES, MOST_WAITING, CLEARED = "200mb", 40, (3600, 86400)
-CSS, INTRO = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "md"))
-#: What is told in the error's own words.
-KNOWN = (ValueError, OSError, MemoryError, Image.DecompressionBombError)
-SEEN = "v => document.documentElement.style.setProperty('--seen', v)"
+#: Looks, words and numbers of the page.
+CSS, INTRO, TOLD = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "md", "toml"))
+PAGE = tomllib.loads(TOLD.read_text("utf-8"))
 NONE = "none"
 
 
@@ -39,7 +35,7 @@ def answer(upload: str | None, first: str, second: str):
         yield from desk.run(upload, [first] + [second] * (second != NONE))
     except Exception as error:
         logging.getLogger("segkit").info("not mapped", exc_info=error)
-        told = str(error) if isinstance(error, KNOWN) else type(error).__name__
+        told = str(error) if isinstance(error, desk.KNOWN) else type(error).__name__
         yield [], f"<b>No map:</b> {escape(told.replace(f'{desk.FOLDER}/', ''))}"
 
 
@@ -48,14 +44,14 @@ def example() -> str:
     desk.FOLDER.mkdir(mode=0o700, exist_ok=True)
     city, target = datasets.find("sample").tiles[0].image.parents[3], desk.FOLDER / "example.tif"
     square = f"vrt://{city}/scene/scene.tif?srcwin=0,0,1024,1024"
-    rasterio.shutil.copy(square, target, driver="GTiff")
+    rasters.cloud_optimized(square, target)
     return str(target)
 
 
 def build() -> gr.Blocks:
     """Build the page."""
     names = list(desk.known())
-    with gr.Blocks(title="Pixels to Maps", delete_cache=CLEARED) as blocks:
+    with gr.Blocks(**PAGE["page"]) as blocks:
         gr.Markdown(INTRO.read_text("utf-8"))
         results = gr.State([])
         with gr.Row():
@@ -69,25 +65,21 @@ def build() -> gr.Blocks:
                     go, stop = gr.Button("Map it", variant="primary"), gr.Button("Cancel")
                 seen = gr.Slider(0, 1, 0.6, step=0.05, label="Opacity of the map")
                 layer = gr.Radio(["map", "confidence"], value="map", label="Over the picture")
-                sure = gr.Slider(0, 1, 0, step=0.05, label="Leave out what is less sure than")
-                majority = gr.Slider(1, 15, 1, step=2, label="Majority of a square, pixels")
-                smallest = gr.Slider(0, 500, 0, step=10, label="Smallest area, pixels")
-                opened = gr.Slider(0, 5, 0, step=1, label="Opening and closing, pixels")
+                cleaning = [gr.Slider(**slider) for slider in PAGE["cleaning"]]
             with gr.Column(scale=3, min_width=320):
                 said, view = gr.HTML("Ready.", elem_id="said"), gr.HTML(elem_id="view")
                 prepare = gr.Button("Prepare downloads")
                 files = gr.Files(label="PNG, GeoTIFF, GeoPackage, areas", interactive=False)
-        shown = [results, layer, sure, majority, smallest, opened]
+        shown = [results, layer, *cleaning]
         work = go.click(answer, [upload, first, second], [results, said], show_progress_on=said)
         work.then(desk.page, shown, view)
         stopped = stop.click(None, cancels=[work])
         stopped.then(lambda: ([], "Stopped."), None, [results, said], show_progress="hidden")
         sample.click(example, None, upload)
-        seen.input(None, seen, None, js=SEEN)
-        for control in shown[1:]:
-            control.change(desk.page, shown, view, trigger_mode="always_last")
+        seen.input(None, seen, None, js=PAGE["seen"])
+        gr.on([x.change for x in shown[1:]], desk.page, shown, view, trigger_mode="always_last")
         prepare.click(desk.downloads, results, files)
-    return blocks.queue(max_size=MOST_WAITING, default_concurrency_limit=1)
+    return blocks.queue(**PAGE["queue"])
 
 
 def launch(port: int | None = None, server_name="127.0.0.1", **how):
@@ -102,11 +94,9 @@ def launch(port: int | None = None, server_name="127.0.0.1", **how):
         The page, as `build` gave it.
     """
     blocks, first = build(), next(iter(desk.known().values()))
-    threading.Thread(target=desk.loaded, args=(first, first.stat().st_mtime_ns)).start()
-    plain = {"share": False, "enable_monitoring": False, "run_history": False, "quiet": True}
+    desk.THREAD.apply_async(desk.prepare, (first,))
     fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    safe = {"max_file_size": MOST_BYTES, "ssr_mode": False, "footer_links": []}
-    where = {"server_name": server_name, "server_port": port, "prevent_thread_lock": True}
-    blocks.launch(**{**where, **plain, **safe, "css_paths": CSS, "theme": fonts, **how})
+    where = {"server_name": server_name, "server_port": port, "css_paths": CSS, "theme": fonts}
+    blocks.launch(**{**PAGE["launch"], **where, **how})
     print(f"The app is at {blocks.local_url}", flush=True)
     return blocks

@@ -6,7 +6,7 @@ import getpass
 import io
 import shutil
 import tempfile
-import warnings
+from contextlib import suppress
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
@@ -14,22 +14,19 @@ import jinja2
 import numpy as np
 from PIL import Image, ImageOps
 
-from segkit import cleanup, maps, models, rasters, scenes
+from segkit import cleanup, maps, models, patches, rasters, scenes
 from segkit.files import shown, work_root
-from segkit.models.files import SHIPPED, load
-from segkit.patches import starts
-from segkit.rasters import NODATA
 
 #: What is taken: pixels and bands at most; pictures in 8 bits, and rasters of any bands.
 MOST_PIXELS, MOST_BANDS = 40_000_000, 64
-PICTURES, RASTERS = (".png", ".jpg", ".jpeg"), (".tif", ".tiff")
-MODES = ("RGB", "RGBA", "P", "PA", "L", "LA", "CMYK", "YCbCr", "1")
+PICTURES, KINDS, RASTERS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG"), (".tif", ".tiff")
+#: What goes wrong and is told in the error's own words.
+KNOWN = (ValueError, OSError, MemoryError)
 #: Pixels of a window; results that stay on disk; pixels of a picture's longer side on the page.
 WINDOW, OVERLAP, MOST_RESULTS, LONGEST = 256, 0.5, 24, 1200
 FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{getpass.getuser()}"
-#: How a result looks on the page; and gray, brighter where the model is surer.
+#: How a result looks on the page.
 PAGE = jinja2.Template(Path(__file__).with_name("page.html").read_text("utf-8"), autoescape=True)
-GRAY = np.insert(np.linspace(0, 255, 256)[:, None].repeat(3, 1), 3, 255, 1).astype(np.uint8)
 
 
 class Watched:
@@ -45,25 +42,21 @@ class Watched:
         self.done += len(images)
         return models.predict(self.model, images)
 
-    def map(self, scene: Path, target: Path) -> list[str]:
-        """Map a scene; return what was warned of."""
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", UserWarning)
-            scenes.predict(self, scene, target, WINDOW, OVERLAP, confidence=True)
-        notes = [str(one.message) for one in told if one.category is UserWarning]
-        return [note.replace(scene.name, "This picture") for note in notes if scene.name in note]
-
 
 def known() -> dict[str, Path]:
     """Return the models there are: those that come with the project, and those in the workspace."""
     own = sorted(work_root().glob("*/models/*.keras"))
-    return {p.stem: p for p in sorted(SHIPPED.glob("*.keras"))} | {shown(p): p for p in own}
+    return {p.stem: p for p in sorted(models.SHIPPED.glob("*.keras"))} | {shown(p): p for p in own}
 
 
-@functools.lru_cache(maxsize=4)
-def loaded(path: Path, _changed: int):
-    """Return a model; one that is used again is not loaded again."""
-    return load(path)
+#: A model that is used again is not loaded again, unless its file has changed.
+loaded = functools.lru_cache(maxsize=4)(lambda path, changed: models.load(path))
+
+
+def prepare(path: Path) -> None:
+    """Load a model and let it build its program, so that the first visitor need not wait for it."""
+    model = loaded(path, path.stat().st_mtime_ns)
+    models.predict(model, np.zeros((1, WINDOW, WINDOW, model.input_shape[-1]), np.float32))
 
 
 def take(upload: str, folder: Path) -> Path:
@@ -79,12 +72,13 @@ def take(upload: str, folder: Path) -> Path:
         return Path(shutil.copyfile(path, target))
     if path.suffix.lower() not in PICTURES:
         raise ValueError("This is no PNG, JPEG or GeoTIFF.")
-    with Image.open(path, formats=("PNG", "JPEG")) as picture:
+    with suppress(Image.DecompressionBombError), Image.open(path, "r", KINDS) as picture:
         _bounded(*picture.size, len(picture.getbands()))
-        if picture.mode not in MODES:
+        if picture.mode.startswith(("I", "F")):
             raise ValueError("Its pixels have more than 8 bits: save it as GeoTIFF.")
         ImageOps.exif_transpose(picture).convert("RGB").save(target)
-    return target
+        return target
+    raise ValueError(f"Its header promises far more pixels than the {MOST_PIXELS:,} taken here.")
 
 
 def _bounded(width: int, height: int, bands: int) -> None:
@@ -94,7 +88,7 @@ def _bounded(width: int, height: int, bands: int) -> None:
 
 
 #: Maps, one at a time; a map under way does not keep the program from ending.
-_THREAD = ThreadPool(1)
+THREAD = ThreadPool(1)
 
 
 def run(upload: str, names: list[str]):
@@ -110,15 +104,19 @@ def run(upload: str, names: list[str]):
         folder, path = _new_folder(), known()[name]
         scene, model = take(upload, folder), Watched(loaded(path, path.stat().st_mtime_ns))
         with rasters.opened(scene) as raster:
-            total = np.prod([len(starts(length, WINDOW, OVERLAP)) for length in raster.shape])
-        job = _THREAD.apply_async(model.map, (scene, folder / "map.tif"))
+            total = np.prod([len(patches.starts(side, WINDOW, OVERLAP)) for side in raster.shape])
+        given = (model, scene, folder / "map.tif", WINDOW, OVERLAP)
+        job = THREAD.apply_async(scenes.noted, given, {"confidence": True})
         try:
             while not job.ready():
                 yield [], f"{name}: {100 * model.done // total} % of the picture"
                 job.wait(0.2)
         finally:
             model.stopped = True
-        results.append((name, str(folder), job.get()))
+            if not (folder / "map.tif").exists():  # nobody's picture stays without its map
+                shutil.rmtree(folder, ignore_errors=True)
+        notes = [x.replace(scene.name, "This picture") for x in job.get() if scene.name in x]
+        results.append((name, folder, notes))
     yield results, ""
 
 
@@ -148,9 +146,9 @@ def clean(folder: Path, sure=0.0, majority=1, smallest=0, opened=0) -> Path:
         mask = raster.read(1) if majority == 1 else cleanup.majority(raster.read(1), majority)
     with rasters.opened(folder / "map_confidence.tif") as raster:
         doubt = raster.read(1) < sure * scenes.CERTAIN
-    for klass in np.unique(mask[mask != NODATA]) if opened else ():
+    for klass in np.unique(mask[mask != rasters.NODATA]) if opened else ():
         mask = cleanup.closing(cleanup.opening(mask, klass, opened), klass, opened)
-    mask = np.where(doubt, NODATA, cleanup.minimum_area(mask, smallest))
+    mask = np.where(doubt, rasters.NODATA, cleanup.minimum_area(mask, smallest))
     return rasters.write(mask, folder / "map.tif", folder / "shown.tif")
 
 
@@ -162,8 +160,7 @@ def page(results: list, layer="map", *how) -> str:
         layer: "map" or "confidence", from black to white.
         how: what `clean` takes.
     """
-    panels = [_panel(name, Path(folder), notes, layer, how) for name, folder, notes in results]
-    return PAGE.render(results=panels, layer=layer)
+    return PAGE.render(results=[_panel(*one, layer, how) for one in results], layer=layer)
 
 
 def _panel(name: str, folder: Path, notes: list[str], layer: str, how: tuple) -> dict:
@@ -171,22 +168,17 @@ def _panel(name: str, folder: Path, notes: list[str], layer: str, how: tuple) ->
         return {"name": name}
     target = clean(folder, *how)
     scheme, table = rasters.scheme_of(target).for_maps(), maps.areas(target)
-    colors = dict(zip(scheme.names, scheme.colors, strict=True))
-    rows = [(colors[klass], klass, size, share) for klass, size, share in table.to_numpy()]
-    over = ("map_confidence.tif", GRAY) if layer == "confidence" else (target, scheme.palette())
-    over, under = _picture(folder / over[0], over[1]), _scene(folder / "scene.tif")
-    told = {"name": name, "notes": notes, "unit": table.columns[1], "rows": rows}
-    return told | {"over": over, "under": under}
+    told = {"name": name, "notes": notes, "scheme": scheme, "table": table}
+    over = [folder / "map_confidence.tif"] if layer == "confidence" else [target, scheme.palette()]
+    return told | {"over": _picture(*over), "under": _scene(folder / "scene.tif")}
 
 
 def _picture(path: Path, colors: np.ndarray | None = None) -> str:
     """Return a raster as a picture for the page: its first bands, or its numbers in colors."""
     with rasters.opened(path) as raster:
-        shrink = min(1, LONGEST / max(raster.shape))
-        size = tuple(max(1, round(shrink * length)) for length in raster.shape)
-        bands = 1 if colors is not None else [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
-        pixels = raster.read(bands, out_shape=size if bands == 1 else (3, *size))
-    pixels = np.moveaxis(rasters.as_bytes(pixels), 0, -1) if colors is None else colors[pixels]
+        bands = [1] if colors is not None else [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
+        pixels = rasters.shrunk(raster, bands, LONGEST)
+    pixels = np.moveaxis(rasters.as_bytes(pixels), 0, -1) if colors is None else colors[pixels[0]]
     file, kind = io.BytesIO(), "png" if pixels.shape[-1] == 4 else "jpeg"
     Image.fromarray(pixels).save(file, kind, quality=90)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
@@ -200,9 +192,9 @@ def downloads(results: list) -> list[str]:
     """Write each map that is shown as PNG, GeoTIFF, GeoPackage and table of areas; their paths."""
     found = []
     for name, folder, _ in results:
-        stem = Path(folder) / "files" / Path(name).stem
+        stem = folder / "files" / Path(name).stem
         stem.parent.mkdir(exist_ok=True)
-        target = Path(shutil.copyfile(Path(folder) / "shown.tif", f"{stem}.tif"))
+        target = Path(shutil.copyfile(folder / "shown.tif", f"{stem}.tif"))
         with rasters.opened(target) as raster:
             colors = rasters.scheme_of(target).for_maps().palette()
             Image.fromarray(colors[raster.read(1)]).save(f"{stem}.png")

@@ -7,13 +7,11 @@ is a multiple of 32, normalizes them inside, and returns float32 probabilities (
 # ruff: noqa: F401, I001 (names that are there to be used as models.name)
 
 from segkit.models.attention import attention_unet, gate
-from segkit.models.deeplab import ASPP_FILTERS, ASPP_RATES, LOW_LEVEL_FILTERS
-from segkit.models.deeplab import aspp, convolve, deeplabv3plus
+from segkit.models.deeplab import deeplabv3plus
 from segkit.models.encoders import (
     ENCODERS, IMAGENET_DEVIATION, IMAGENET_MEAN, RESNET_MEAN, efficientnet_unet, encoder_layers,
     freeze, inflate, load_encoder, segmentation_models, silence, unfreeze,
 )  # fmt: skip
 from segkit.models.engines import Engine, export
-from segkit.models.unet import (
-    BATCH_NORM_MOMENTUM, STEP, conv_block, down_block, predict, probabilities, unet, up_block,
-)  # fmt: skip
+from segkit.models.files import SHIPPED, load, located
+from segkit.models.unet import conv_block, down_block, predict, probabilities, unet, up_block
