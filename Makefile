@@ -13,7 +13,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab app lint test speed colab outputs times exercises house sources scoreboard publish archive pin clean \
+.PHONY: course lab app lint test speed bench colab outputs times exercises house sources scoreboard publish archive pin clean \
  help moved
 help:
 	@sed -n 's/^## //p' Makefile
@@ -58,6 +58,11 @@ test: lint
 ## make speed    how fast this machine trains
 speed: .venv/ready
 	@$(BIN)/python -m benchmarks.speed
+
+## make bench    each stage beside other ways to do the same, in turns; nothing else should run
+bench: .venv/ready
+	@$(BIN)/python -m benchmarks.bench
+	@$(BIN)/python -m benchmarks.scoreboard
 
 ## make colab    every notebook on a stand-in for Colab, opened first and alone
 colab: .venv/ready

@@ -1,9 +1,11 @@
-"""Two other ways to map a scene, from their descriptions, to compare with `scenes.predict`.
+"""Three other ways to map a scene, from their descriptions, to compare with `scenes.predict`.
 
 `smooth` is the blending that is copied most: the whole scene in memory, mirrored at its border,
 turned and flipped eight ways, each cut into half-overlapping windows that a squared spline weighs.
 As there, all windows of a view are cut before the first is predicted, and all eight results are
-kept until they are averaged. `patchwork` is plain patchify and unpatchify: no overlap, no blending.
+kept until they are averaged. `summed` adds the probabilities of half-overlapping windows up over
+the whole scene, and divides by how many there were. `patchwork` is plain patchify and unpatchify:
+no overlap, no blending.
 """
 
 from pathlib import Path
@@ -45,6 +47,24 @@ def smooth(model, source: str | Path, window: int = 256, batch_size: int = 8) ->
     ]
     mean = np.mean(undone, axis=0)[edge : edge + height, edge : edge + width]
     return mean.argmax(axis=-1).astype(np.uint8)
+
+
+def summed(model, source: str | Path, window: int = 256, batch_size: int = 8) -> np.ndarray:
+    """Return class indices (H, W): windows that overlap by half, all weighed alike."""
+    image = read(source)
+    rows, columns = (patches.starts(length, window, 0.5) for length in image.shape[:2])
+    places, total = [(row, column) for row in rows for column in columns], None
+    count = np.zeros((*image.shape[:2], 1), np.float32)
+    for i in range(0, len(places), batch_size):
+        some = places[i : i + batch_size]
+        cut = np.stack([image[r : r + window, c : c + window] for r, c in some])
+        answers = models.predict(model, cut)
+        if total is None:
+            total = np.zeros((*image.shape[:2], answers.shape[-1]), np.float32)
+        for (row, column), answer in zip(some, answers, strict=True):
+            total[row : row + window, column : column + window] += answer
+            count[row : row + window, column : column + window] += 1
+    return (total / count).argmax(axis=-1).astype(np.uint8)
 
 
 def _windowed(model, image: np.ndarray, window: int, batch_size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks import options
+from benchmarks import bench, options
 from benchmarks.options import RESULTS, recipe
 from benchmarks.score import INTERVAL
 from classroom import measures
@@ -44,7 +44,7 @@ PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
 SHOWING = ("04_pretrained_efficientnet_unet", "08_architectures")
 NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in SHOWING]
 FIGURE = ROOT / "notebooks" / "images" / "scoreboard.png"
-PACE = FIGURE.with_name("pace.png")
+PACE, BENCH = FIGURE.with_name("pace.png"), FIGURE.with_name("bench.png")
 MARKS = re.compile(r"(<!-- scoreboard (\w+) -->\n).*?(<!-- /scoreboard -->)", re.DOTALL)
 #: What a split holds out, in words; the order of the table.
 SPLITS = {"patch": "random patches (leaks)", "image": "images", "group": "groups"}
@@ -54,6 +54,8 @@ ARMS = {
     "efficientnet_unet, lite0, random weights": "random",
     "efficientnet_unet, lite0, ImageNet weights, norms still": "ImageNet",
 }
+#: Scores whose time is told.
+GOALS = (0.60, 0.65, 0.68)
 #: Minutes of the runs that compare architectures, and what may differ between them.
 MINUTES, COMPARED = 30, ("dataset", "model", "width", "minutes", "clock")
 
@@ -432,6 +434,20 @@ def visitors(_: pd.DataFrame) -> str:
     return _markdown({name: values.astype(str) for name, values in plain.items()})
 
 
+def quality(found: pd.DataFrame) -> str:
+    """Write in how many minutes each arm of the transfer runs reached a mean score, over seeds."""
+    found = found[found["command"].map(lambda one: recipe(one)["share"]) == 1]
+    means = found.groupby([_arms(found), "minutes"])["miou"].mean().unstack()
+    columns = {"network": means.index}
+    for goal in GOALS:
+        first = (means >= goal).idxmax(axis=1).where((means >= goal).any(axis=1))
+        columns[f"minutes to {goal:.2f}"] = first.map("{:g}".format, na_action="ignore").fillna("")
+    last = means.ffill(axis=1).iloc[:, -1]
+    longest = means.notna().apply(lambda row: row[row].index[-1], axis=1)
+    columns["longest runs"] = longest.map("{:g} min".format)
+    return _markdown(columns | {"mIoU then": _numbers(last, 3)})
+
+
 def elsewhere(_: pd.DataFrame) -> str:
     """Write what a model loses in another city, and what brings it back."""
     found = pd.read_csv(GENERALIZATION)
@@ -489,6 +505,8 @@ TABLES = {
     "landslides": landslides,
     "storing": storing,
     "engines": engines,
+    "bench": lambda _: _markdown(bench.summary()),
+    "quality": lambda _: quality(runs(TRANSFER)),
     "visitors": visitors,
     "elsewhere": elsewhere,
     "distances": distances,
@@ -530,7 +548,7 @@ def figure(found: pd.DataFrame) -> Figure:
 def main() -> None:
     """Render the recorded runs."""
     found = runs()
-    drawn = {FIGURE: figure(found), PACE: pace_figure(found)}
+    drawn = {FIGURE: figure(found), PACE: pace_figure(found), BENCH: bench.figure()}
     for page in PAGES:
         page.write_text(rendered(page.read_text("utf-8"), found), encoding="utf-8")
     for path in NOTEBOOKS:
@@ -542,7 +560,7 @@ def main() -> None:
         path.write_text(text, encoding="utf-8")
     for path, picture in drawn.items():
         picture.savefig(path)
-    print(f"{len(found)} runs → two pages, notebooks 04 and 08, {FIGURE.name}, {PACE.name}")
+    print(f"{len(found)} runs → two pages, notebooks 04 and 08, three figures")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,169 @@
+"""Measure each stage on the way to a map beside other ways to do the same; write results/bench.csv.
+
+    make bench      (or: python -m benchmarks.bench; some parts: … --parts reading masks)
+
+Both get the same input in turns, round after round, and must give the same answer. *Ratio* is the
+other's processor time over ours: the median of the rounds, with the least and the most. Memory is
+what each took at its peak above what was taken before (Linux). A size is how many times as many
+pixels. What is measured stands in `benchmarks.pairs`. Nothing else should run.
+"""
+
+import argparse
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from benchmarks import pairs, speed
+from benchmarks.mapping import memory_mib
+from benchmarks.pairs import Pair
+from segkit import plots, training
+from segkit.files import progress
+
+RESULTS = Path(__file__).parent / "results" / "bench.csv"
+#: How many times the pixels, and how many rounds then.
+ROUNDS = {1: 5, 4: 3, 16: 1}
+PARTS = {
+    "reading": pairs.reading, "masks": pairs.masks, "training": pairs.steps, "scenes": pairs.scenes
+}  # fmt: skip
+
+
+def compared(pair: Pair, size: int, rounds: int) -> dict:
+    """Let both ways take turns; return one row.
+
+    Raises:
+        ValueError: the answers differ.
+    """
+    spent, peaks, answers = [], {}, {}
+    for i in range(rounds):
+        took = {}
+        for name in ("ours", "theirs") if pair.theirs else ("ours",):
+            found, took[name], peak = spend(getattr(pair, name))
+            if i == 0:
+                answers[name], peaks[name] = found, peak
+        spent.append(took)
+    differs = 0.0
+    if pair.theirs:
+        mine, other = answers.values()
+        differs = np.mean(mine != other) if np.shape(mine) == np.shape(other) else 1
+        if differs > pair.alike:
+            raise ValueError(f"{pair.part}: ours and {pair.other} give different answers")
+    return row(pair, size, pd.DataFrame(spent), peaks) | {"differs": differs}
+
+
+def row(pair: Pair, size: int, spent: pd.DataFrame, peaks: dict) -> dict:
+    """Sum up the rounds of a pair: columns "ours" and, where there is another, "theirs"."""
+    theirs = spent.get("theirs", np.nan)
+    ratio = theirs / spent["ours"]
+    return {
+        "part": pair.part, "other": pair.other, "size": size, "Mpx": pair.megapixels,
+        "ours s": spent["ours"].median(), "other s": np.median(theirs),
+        "ratio": ratio.median(), "least": ratio.min(), "most": ratio.max(),
+        "ours MiB": peaks["ours"], "other MiB": peaks.get("theirs"), "rounds": len(spent),
+    }  # fmt: skip
+
+
+def spend(call: Callable) -> tuple[object, float, int]:
+    """Return a call's answer, its processor seconds, and the MiB that it took at its peak."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, began = memory_mib("VmRSS"), time.process_time()
+    answer = call()
+    spent = time.process_time() - began
+    return answer, spent, round(memory_mib("VmHWM") - before)
+
+
+def summary() -> dict:
+    """Return the columns of a table: a row for each comparison, ratios by size.
+
+    *Slope* is by which power of the pixels our seconds grow.
+    """
+    sizes, columns = list(ROUNDS), {name: [] for name in ("what", "beside")}
+    ratios = {size: [] for size in sizes}
+    rest = {name: [] for name in ("Mpx a second", "slope", "peak MiB", "peak MiB, other")}
+    for (part, other), found in (
+        pd.read_csv(RESULTS).fillna("").groupby(["part", "other"], sort=False)
+    ):
+        found = found.set_index("size")
+        columns["what"].append(part)
+        columns["beside"].append(other)
+        for size in sizes:
+            ratios[size].append(told(found.loc[size]) if size in found.index else "")
+        last = found.iloc[-1]
+        rest["Mpx a second"].append(f"{last['Mpx'] / last['ours s']:.1f}")
+        rest["slope"].append(f"{slope(found):.2f}" if len(found) > 1 else "")
+        rest["peak MiB"].append(f"{last['ours MiB']:.0f}")
+        rest["peak MiB, other"].append(f"{last['other MiB']:.0f}" if other else "")
+    return columns | {f"ratio, size {size}": ratios[size] for size in sizes} | rest
+
+
+def told(row: pd.Series) -> str:
+    """Return a ratio in words, with the least and the most of several rounds."""
+    if not row["other"]:
+        return ""
+    spread = f" ({row['least']:.3g}–{row['most']:.3g})" if row["rounds"] > 1 else ""
+    return f"{row['ratio']:.3g}{spread}"
+
+
+def slope(found: pd.DataFrame) -> float:
+    """Return by which power of the pixels our seconds grow: 1 is in proportion."""
+    return float(np.polyfit(np.log(found["Mpx"]), np.log(found["ours s"]), 1)[0])
+
+
+@plots.styled
+def figure() -> Figure:
+    """Draw the ratios with their spread, and how our seconds grow with the pixels."""
+    found = pd.read_csv(RESULTS)
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(3, 2))
+    first = found[(found["size"] == 1) & found["other"].notna()].reset_index()
+    left.hlines(first.index, first["least"], first["most"], color="#0072B2", alpha=0.5, linewidth=4)
+    left.plot(first["ratio"], first.index, "o", color="#0072B2")
+    left.axvline(1, color="0.4", linewidth=1)
+    left.set_yticks(first.index, first["part"] + " / " + first["other"], fontsize=8)
+    left.set(xscale="log", ylim=(len(first) - 0.5, -0.5))
+    left.set(xlabel="processor time of the other way over ours")
+    grown = found.groupby("part").filter(lambda rows: rows["size"].nunique() == len(ROUNDS))
+    for part, rows in grown.groupby("part", sort=False):
+        rows = rows.drop_duplicates("size")
+        right.plot(rows["size"], rows["ours s"] / rows["ours s"].iloc[0], ".-", label=part)
+    right.plot(list(ROUNDS), list(ROUNDS), ":", color="0.4", label="in proportion")
+    right.set(xscale="log", yscale="log", xlabel="times the pixels", ylabel="times our seconds")
+    right.set_xticks(list(ROUNDS), list(map(str, ROUNDS)), minor=False)
+    right.legend(fontsize=8)
+    return drawn
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    chosen, rows = parser.parse_args().parts, []
+    for part in chosen:
+        for size, rounds in progress(ROUNDS.items(), part):
+            with tempfile.TemporaryDirectory() as folder:
+                for pair in PARTS[part](Path(folder), size):
+                    rows.append({"stage": part, **compared(pair, size, rounds)})
+    told = {
+        "hardware": f"{training.setup().name}, {speed.milliseconds():.0f} ms per crop",
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": "python -m benchmarks.bench",
+    }
+    table = pd.DataFrame(rows).round(5).assign(**told)
+    print(table.drop(columns=list(told)).to_string(index=False))
+    if RESULTS.exists():  # parts that were not measured now stay as they were
+        older = pd.read_csv(RESULTS)
+        table = pd.concat([older[~older["stage"].isin(chosen)], table])
+    table.to_csv(RESULTS, index=False)
+
+
+if __name__ == "__main__":
+    main()
