@@ -13,8 +13,8 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab app lint test speed colab outputs times exercises house sources scoreboard publish archive pin clean \
- help moved
+.PHONY: course lab app lint test speed colab outputs times exercises house sources scoreboard publish archive book pin \
+ clean help moved
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -99,6 +99,10 @@ publish: .venv/ready
 ## make archive  one file to carry to machines without a network: work/pixels-to-maps.tar
 archive: .venv/ready
 	@$(BIN)/python -m classroom.archive
+
+## make book     the course as a website, from the stored outputs: work/book/index.html
+book: .venv/ready
+	@$(BIN)/python -m classroom.book
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv: pip install uv);
 ##               the newest TensorFlow comes first, the others as new as it lets them be
