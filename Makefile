@@ -13,8 +13,8 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab app lint test speed bench colab outputs times exercises house sources scoreboard publish archive pin clean \
- help moved
+.PHONY: course lab app lint test speed bench colab outputs times exercises house sources scoreboard publish archive book \
+ pin clean help moved
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -43,7 +43,7 @@ test: lint
 	@began=$$(date +%s); work=$$(mktemp -d); trap 'exit 130' INT TERM; \
 	 trap 'kill $$other 2> /dev/null; rm -rf "$$work"' EXIT; \
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP SEGKIT_DISTRICTS; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
-	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest tests; }; \
+	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest --durations=25 tests; }; \
 	 run() { SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
 	 --nbval-cell-timeout=900 -p no:cacheprovider "$$@"; }; \
 	 run_notebooks() { run notebooks/*.ipynb notebooks/solutions/*.ipynb; }; \
@@ -104,6 +104,10 @@ publish: .venv/ready
 ## make archive  one file to carry to machines without a network: work/pixels-to-maps.tar
 archive: .venv/ready
 	@$(BIN)/python -m classroom.archive
+
+## make book     the course as a website, from the stored outputs: work/book/index.html
+book: .venv/ready
+	@$(BIN)/python -m classroom.book
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv: pip install uv);
 ##               the newest TensorFlow comes first, the others as new as it lets them be
