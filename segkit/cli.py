@@ -120,12 +120,12 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
         patches.split(patches_h5, seed=seed)
         card, learn = store.card(tiles_h5), patches.tiles(patches_h5, "train")
         shape = {"classes": len(card.scheme), "channels": len(card.bands)}
-        crops = pipeline.crops(tiles_h5, learn, crop, 8, seed=seed)
         if network == "unet":
-            model = models.unet(width=16, **shape)
+            model, batch_size = models.unet(width=16, **shape), 16
         else:
-            model = models.efficientnet_unet(variant=network, **shape)
+            model, batch_size = models.efficientnet_unet(variant=network, **shape), 8
             models.unfreeze(model, norms=False)
+        crops = pipeline.crops(tiles_h5, learn, crop, batch_size, seed=seed)
         training.fit(model, crops, None, card.scheme, out, minutes=minutes)
         counts = training.evaluate(model, patches_h5, "test")
     click.echo(metrics.scores(counts, card.scheme).round(3).to_string())

@@ -78,6 +78,14 @@ def whole(path: str | Path) -> Iterator[Path]:
         _remove(part)
 
 
+def settle(path: str | Path, text: str) -> Path:
+    """Write a text, unless the file holds it already: its date stays then."""
+    if not Path(path).exists() or Path(path).read_text("utf-8") != text:
+        with whole(path) as part:
+            part.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
 def _runs(process: int) -> bool:
     """Return whether a process of that number runs here."""
     try:

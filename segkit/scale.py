@@ -17,14 +17,11 @@ import fsspec
 import jinja2
 import pandas as pd
 import psutil
+import pystac_client
 from dask.distributed import Client, as_completed
-from pystac_client import Client as Catalog
-from pystac_client.warnings import ignore
 from shapely.geometry import box, shape
 
-from segkit import patches, rasters, scenes
-from segkit.files import progress, whole
-from segkit.models.files import load, located
+from segkit import files, models, patches, rasters, scenes
 from segkit.rasters import mosaic
 
 #: Of a local cluster: workers with one core, and a dashboard for this machine alone.
@@ -75,7 +72,7 @@ def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **h
         FileNotFoundError: there is no such model.
         ValueError: two scenes have the same name, or their maps would replace them.
     """
-    path, home, found = located(model), str(target), {}
+    path, home, found = models.located(model), str(target), {}
     home = home if "://" in home else str(Path(home).resolve())
     known = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {sorted(how.items())}"
     places = {f"{home}/{Path(str(source)).stem}": str(source) for source in sources}
@@ -89,7 +86,7 @@ def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **h
             done = [submit(_map, *ask, BAND.format(*part), part) for part in parts]
             task = submit(_join, place, parts, done) if parts else submit(_map, *ask)
             found[task] = dict.fromkeys(COLUMNS) | {"scene": source, "map": f"{place}.tif"}
-        for task in progress(as_completed(found), "scenes", len(found)):
+        for task in files.progress(as_completed(found), "scenes", len(found)):
             failed = {"state": "failed", "notes": str(task.exception())}
             found[task] |= failed if task.exception() else task.result()
     return pd.DataFrame(found.values(), columns=COLUMNS)
@@ -124,7 +121,7 @@ def _current(place: str, mark: str) -> dict | None:
 
 
 #: A worker keeps the model that it used last.
-_loaded = functools.lru_cache(maxsize=1)(lambda model, engine, digest: load(model, engine))
+_loaded = functools.lru_cache(maxsize=1)(lambda model, engine, digest: models.load(model, engine))
 
 
 def _map(model: Path, source: str, place: str, known: str, how: dict, part="", band=None) -> dict:
@@ -176,7 +173,7 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
     return found
 
 
-@ignore()  # that a static catalog is none that can search
+@pystac_client.warnings.ignore()  # that a static catalog is none that can search
 def scenes_from_stac(
     catalog: str, collection=None, bbox=None, dates=None, bands=RGB, folder="stac", cloud=100
 ) -> pd.DataFrame:
@@ -197,22 +194,23 @@ def scenes_from_stac(
     Returns:
         One row for each item: item, date, cloud (percent, if told), scene (a path), problem.
     """
-    top, asked = Catalog.open(str(catalog), timeout=TIMEOUT_S), {"bbox": bbox, "datetime": dates}
+    top = pystac_client.Client.open(str(catalog), timeout=TIMEOUT_S)
     links = (link for inside, _, _ in top.walk() for link in inside.get_item_links())
     if searches := top.conforms_to("ITEM_SEARCH"):
-        links = top.search(collections=collection and [collection], **asked).items()
+        asked = {"collections": collection and [collection], "bbox": bbox, "datetime": dates}
+        links = top.search(**asked).items()
     (first, last), rows = dates or ("", "9999"), []
-    for link in progress(links, "items"):
-        row = {"item": getattr(link, "absolute_href", "")}
+    for link in files.progress(links, "items"):
+        row = {"item": getattr(link, "absolute_href", None) or link.id}
         try:
             item = link if searches else link.resolve_stac_object(root=top).target
-            day, share = f"{item.datetime:%Y-%m-%d}", item.properties.get("eo:cloud_cover")
+            day = f"{item.datetime or item.common_metadata.start_datetime:%Y-%m-%d}"
             there = bbox is None or shape(item.geometry).intersects(box(*bbox))
             if not (there and first <= day <= last and collection in (None, item.collection_id)):
                 continue
-            row |= {"item": item.id, "date": day, "cloud": share}
-            if (share or 0) > cloud:
-                raise ValueError(f"clouds cover {share:g} %, more than {cloud:g} %")
+            row |= {"item": item.id, "date": day, "cloud": item.properties.get("eo:cloud_cover")}
+            if (row["cloud"] or 0) > cloud:
+                raise ValueError(f"clouds cover {row['cloud']:g} %, more than {cloud:g} %")
             row["scene"] = _stacked(item, bands, Path(folder, f"{item.id.replace('/', '_')}.vrt"))
         except Exception as error:  # whatever is wrong with one item stops no other
             row["problem"] = str(error)
@@ -224,20 +222,21 @@ def _stacked(item, bands: Sequence[str], target: Path) -> str:
     """Write a file that stands for some bands of an item, on the finest one's grid; its path."""
     known = {}
     for key, asset in item.assets.items():
-        told = asset.extra_fields
+        told, mine = asset.extra_fields, []
         for one in ("eo:bands", "raster:bands", "bands"):  # of STAC before 1.1, and since
+            mine = told.get(one, mine)
             told = told | next(iter(told.get(one, ())), {})
-        told = {x.rpartition(":")[2]: y for x, y in told.items()} | {"asset": asset}
-        known |= {key: told, told.get("common_name", key): told}
+        told = {x.rpartition(":")[2]: y for x, y in told.items()} | {
+            "href": asset.get_absolute_href()
+        }
+        if len(mine) < 2:  # else a picture to look at
+            known = {key: told, told.get("common_name", key): told} | known
     if lacking := [name for name in bands if name not in known]:
         raise LookupError(f"no band {', '.join(lacking)}; there: {', '.join(known)}")
-    with ExitStack() as files:
-        layers = [{"offset": 0, "scale": 1, **known[name], "name": name} for name in bands]
-        for one in layers:
-            one["raster"] = files.enter_context(rasters.opened(one["asset"].get_absolute_href()))
-        grid = max((one["raster"] for one in layers), key=lambda raster: raster.width)
-        text = STACK.render(grid=grid, layers=layers)
-    if not target.exists() or target.read_text("utf-8") != text:  # else its map stays current
-        with whole(target) as part:
-            part.write_text(text, encoding="utf-8")
-    return str(target)
+    layers = [{"offset": 0, "scale": 1, **known[name], "name": name} for name in bands]
+    with ExitStack() as stay:
+        opened = [stay.enter_context(rasters.opened(one["href"])) for one in layers]
+        if len({(x.crs, x.dtypes[0], *(round(y, 6) for y in x.bounds)) for x in opened}) > 1:
+            raise ValueError("its bands differ in type, projection or place")
+        text = STACK.render(layers=layers, opened=opened, item=item)
+    return str(files.settle(target, text))

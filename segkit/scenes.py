@@ -16,9 +16,8 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from segkit import domain, models, patches, rasters
+from segkit import domain, files, models, patches, rasters
 from segkit.datasets import Card
-from segkit.files import progress, whole
 from segkit.rasters import NODATA, scheme_of  # noqa: F401 (scenes.scheme_of)
 
 #: In a map of confidence or probabilities, the value that stands for 1.
@@ -155,7 +154,7 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) 
     """
     weight, total = blending_window(window)[..., None], None
     rows, columns = (patches.starts(length, window, overlap) for length in scene.shape)
-    for row, end in zip(progress(rows, "map"), [*rows[1:], scene.height], strict=True):
+    for row, end in zip(files.progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))
         pixels = scene.read(bands, window=area)
         valid = np.isfinite(pixels).any(axis=0) & (scene.dataset_mask(window=area) > 0)
@@ -188,16 +187,16 @@ def _write(strips: Iterator, scene, target: Path, names: list[str], model) -> No
     hidden = {"prefix": f".part-{os.getpid()}-", "suffix": f"-{target.name}", "dir": target.parent}
     with TemporaryDirectory(**hidden) as folder, ExitStack() as parts:
         plain, paths = {}, {name: Path(folder) / f"{name}.tif" for name in names}
-        with ExitStack() as files:
+        with ExitStack() as stay:
             for area, found, valid in strips:
                 for name, path in paths.items():
                     values = np.where(valid, LAYERS[name](found), NODATA)
                     if name not in plain:
-                        plain[name] = files.enter_context(_created(path, scene, len(values), model))
+                        plain[name] = stay.enter_context(_created(path, scene, len(values), model))
                     plain[name].write(values, window=area)
         for name, path in paths.items():
             beside = target.with_stem(f"{target.stem}_{name}") if name != "classes" else target
-            rasters.cloud_optimized(path, parts.enter_context(whole(beside)))
+            rasters.cloud_optimized(path, parts.enter_context(files.whole(beside)))
 
 
 def _created(path: Path, scene, count: int, model):

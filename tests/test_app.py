@@ -1,7 +1,6 @@
 """What the app does with pictures, right and wrong ones, without a browser."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +94,11 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     assert results == [] and "9000×9000 pixels" in said and not read
 
 
+def test_what_is_refused_pushes_no_result_out(folder, tmp_path):
+    (tmp_path / "cut.png").write_bytes(b"no picture")
+    assert "No map" in mapped(tmp_path / "cut.png")[1] and not list(folder.iterdir())
+
+
 def test_results_are_few_and_their_absence_is_said(folder):
     for _ in range(desk.MOST_RESULTS + 3):
         desk._new_folder()
@@ -103,13 +107,13 @@ def test_results_are_few_and_their_absence_is_said(folder):
 
 
 def test_a_left_page_stops_the_work(tmp_path):
-    large = write(tmp_path / "scene.tif", np.zeros((3, 2000, 2000), np.uint8))
+    large = write(tmp_path / "scene.tif", np.zeros((3, 6000, 6000), np.uint8))
     work = desk.run(str(large), ["city-lite0"])
     while "%" not in next(work)[1]:
         pass
     work.close()
-    time.sleep(5)
-    assert not list(desk.FOLDER.glob("result-*/*"))
+    desk.THREAD.apply_async(int).get(timeout=60)  # the whole map would take minutes
+    assert not list(desk.FOLDER.glob("result-*"))
 
 
 def test_clean_up_changes_what_is_shown_and_not_the_map(tmp_path):

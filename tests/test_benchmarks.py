@@ -1,6 +1,8 @@
 """The runner's rows, the reference recipe, and the table that is made from rows."""
 
+import dataclasses
 import functools
+import json
 import re
 import sys
 
@@ -8,13 +10,16 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import tensorflow as tf
 from helpers import ByColor, dubai_tree, scene_of, write
 
 from benchmarks import (
+    bench,
     blending,
     labels,
     options,
+    pairs,
     plan,
     reference,
     score,
@@ -24,7 +29,7 @@ from benchmarks import (
     train,
     variety,
 )
-from segkit import losses, metrics, models, pipeline, training
+from segkit import losses, maps, metrics, models, pipeline, training
 from segkit.classes import DUBAI
 
 
@@ -568,7 +573,7 @@ def test_suspect_labels_are_counted_by_class_and_place():
     assert set(table.index) == {"Building", "Land"}
 
 
-@pytest.mark.parametrize("way", [blending.smooth, blending.patchwork])
+@pytest.mark.parametrize("way", [blending.smooth, blending.summed, blending.patchwork])
 def test_other_ways_to_map_reach_every_pixel(tmp_path, way):
     array = scene_of((150, 217))
     source = write(tmp_path / "scene.tif", array)
@@ -603,3 +608,56 @@ def test_of_many_windows_the_one_with_most_of_a_class_is_taken():
     assert len(kept) == 400
     # One class of five is drawn that the second window has and the first one lacks.
     assert 0.1 < (kept == 1).any(axis=(1, 2)).mean() < 0.3
+
+
+def test_two_ways_take_turns_and_must_agree():
+    calls = []
+
+    def way(name, answer):
+        return lambda: calls.append(name) or np.array(answer)
+
+    pair = pairs.Pair("add", 2.0, way("ours", [1, 2]), "another", way("theirs", [1, 2]))
+    row = bench.compared(pair, 4, 3)
+    turns = ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
+    assert calls == turns and row["size"] == 4 and row["rounds"] == 2
+    assert row["least"] <= row["ratio"] <= row["most"] and row["differs"] == 0
+    wrong = pairs.Pair("add", 2.0, way("ours", [1, 2]), "another", way("theirs", [1, 3]))
+    with pytest.raises(ValueError, match="different answers"):
+        bench.compared(wrong, 1, 1)
+    assert bench.compared(dataclasses.replace(wrong, alike=0.5), 1, 1)["differs"] == 0.5
+    alone = bench.compared(pairs.Pair("draw", 1.0, way("ours", 0)), 1, 2)
+    assert np.isnan(alone["ratio"]) and alone["other MiB"] is None
+
+
+def test_a_stage_that_grows_in_proportion_has_the_slope_one(tmp_path, monkeypatch):
+    rows = []
+    for size, seconds in ((1, 0.1), (4, 0.4), (16, 1.6)):
+        took = pd.DataFrame({"ours": [seconds] * 2, "theirs": [2 * seconds, 4 * seconds]})
+        pair = pairs.Pair("count", float(size), None, "a loop", None)
+        rows.append(bench.row(pair, size, took, {"ours": 1, "theirs": 2}))
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "bench.csv")
+    pd.DataFrame(rows).to_csv(bench.RESULTS, index=False)
+    table = bench.summary()
+    assert table["what"] == ["count"] and table["slope"] == ["1.00"]
+    assert table["ratio, size 1"] == ["3 (2–4)"] and table["Mpx a second"] == ["10.0"]
+    assert len(bench.figure().axes) == 2
+
+
+def test_what_ours_is_compared_with_gives_the_same(tmp_path):
+    mask = np.random.default_rng(0).integers(0, 5, (40, 50)).astype(np.uint8)
+    assert np.array_equal(pairs.color_by_color(DUBAI.encode(mask)), mask)
+    path = write(tmp_path / "map.tif", mask[None])
+    with rasterio.open(path, "r+") as raster:
+        raster.update_tags(scheme=json.dumps(DUBAI.to_dict()))
+    drawn = pairs.sums(maps.polygons(path))
+    assert np.array_equal(drawn, pairs.sums(pairs.class_by_class(path)))
+
+
+def test_the_time_to_a_score_is_the_shortest_run_whose_mean_reached_it():
+    base = "python -m benchmarks.train --dataset dubai --model unet --width 16 --minutes"
+    rows = [
+        {"minutes": m, "seed": s, "miou": v, "command": f"{base} {m} --seed {s}"}
+        for m, s, v in ((1, 0, 0.58), (1, 1, 0.60), (4, 0, 0.64), (4, 1, 0.66))
+    ]
+    text = plain(scoreboard.quality(pd.DataFrame(rows).assign(model="unet, width 16")))
+    assert "| unet, width 16, random weights | 4 | 4 | | 4 min | 0.650 |" in text

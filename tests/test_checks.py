@@ -193,11 +193,16 @@ REPAIRS = {
         ],
         {
             "lines = [f'<li>{n}: {s:.0%}</li>' for n, s in zip(names, shares) "
-            "if '<' not in n]": "a line is gone",
-            "lines = [f\"<li>{n.split('<')[0]}: {s:.0%}</li>\" "
-            "for n, s in zip(names, shares)]": "lost its letters",
+            "if '<' not in n]": "A line is gone",
+            "lines = [f\"<li>{n.replace('&', '&amp;').split('<')[0]}: {s:.0%}</li>\" "
+            "for n, s in zip(names, shares)]": "as it is",
             "lines = [f\"<li>{n.replace('<', '&lt;')}: {s:.0%}</li>\" "
             "for n, s in zip(names, shares)]": "plain &",
+            "lines = [f\"<li>{n.replace('&', '&amp;').replace('<script', '')}: {s:.0%}</li>\" "
+            "for n, s in zip(names, shares)]": "becomes code",
+            "lines = [f\"<li>{n.replace('&', '&amp;').replace('<', '')}: {s:.0%}</li>\" "
+            "for n, s in zip(names, shares)]": "as it is",
+            "return '\\n'.join(names)": "<ul>",
             "import html; lines = [f'<li>{html.escape(html.escape(n))}: {s:.0%}</li>' "
             "for n, s in zip(names, shares)]": "Escaped twice",
             "return len(names)": "as one text",
@@ -213,7 +218,10 @@ REPAIRS = {
             'best = table.sort_values("val_miou").iloc[-1]': "not finished",
             'best = table.sort_values("val_miou").iloc[0]': "not the best",
             "best = table.iloc[0]": "not the best",
-            'best = table[table["test_miou"].notna()].sort_values("val_miou").iloc[-1]': "KeyError",
+            'best = table.dropna().sort_values("val_miou").iloc[-1]': "stops with",
+            'best = table.loc[(table["val_miou"] + table["test_miou"]).idxmax()]': "best on test",
+            'best = table.loc[table.filter(like="miou").min(axis=1).idxmax()]': "without a score",
+            'best = table.sort_values("valmiou").iloc[-1]': "It stops, with KeyError 'valmiou'",
             "return table": "*name*",
         },
     ),
@@ -550,17 +558,24 @@ ANSWERS = {
     "gigabytes": (
         (),
         1.8,
-        [(0.6, "one band"), (14.4, "gigabits"), (1.8e9, "digits"), (3, "three bands")],
+        [
+            (0.6, "one band"),
+            (1.676, "2³⁰"),
+            (14.4, "gigabits"),
+            (1.8e9, "digits"),
+            (3, "three bands"),
+        ],
     ),
     "waits": (
         (),
-        (60, 31.5),
+        (60, 31.5, 10),
         [
-            ((31.5, 60), "last one first"),
-            ((57, 28.5), "own turn"),
-            ((60, 30), "first one waits"),
-            ((60, 20), "The mean"),
-            ((20, 3), "and so on"),
+            ((31.5, 60, 10), "last one first"),
+            ((57, 28.5, 10), "own turn"),
+            ((60, 30, 10), "first one waits"),
+            ((60, 20, 10), "The mean"),
+            ((20, 3, 10), "and so on"),
+            ((60, 31.5, 9), "at most 30"),
         ],
     ),
     "crops_seen": (

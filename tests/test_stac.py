@@ -29,7 +29,9 @@ def raster(path: Path, pixels: np.ndarray, size: float, epsg: int) -> None:
         file.write(pixels, 1)
 
 
-def item(folder: Path, name: str, day: str, epsg=32640, cloud=3, offset=0.0, middle=55.3) -> str:
+def item(
+    folder: Path, name: str, day: str, epsg=32640, cloud=3, offset=0.0, middle=55.3, **more
+) -> str:
     """Write an item with its three bands; the green one is coarser; return its file's name."""
     rng, assets = np.random.default_rng(len(name)), {}
     for band in BANDS:
@@ -41,12 +43,15 @@ def item(folder: Path, name: str, day: str, epsg=32640, cloud=3, offset=0.0, mid
         named = {"name": f"B-{band}", "common_name": band}
         assets[f"B-{band}"] = {"href": f"./{name}_{band}.tif", "eo:bands": [named]}
         assets[f"B-{band}"]["raster:bands"] = [told]
+    colors = [{"name": f"B-{band}", "common_name": band} for band in BANDS]
+    assets = {"look": {"href": "./look.jpg", "eo:bands": colors}} | assets
+    assets["red-jp2"] = {"href": "./red.jp2", "eo:bands": colors[:1]}
     west, south = middle - 0.05, 25.15
     ring = [[west, south], [west + 0.1, south], [west + 0.1, 25.2], [west, 25.2], [west, south]]
     found = {"type": "Feature", "stac_version": "1.0.0", "id": name, "collection": "little"}
     found |= {"geometry": {"type": "Polygon", "coordinates": [ring]}, "assets": assets}
     found |= {"bbox": [west, south, west + 0.1, 25.2]}
-    found["properties"] = {"datetime": f"{day}T07:00:00Z", "eo:cloud_cover": cloud}
+    found["properties"] = {"datetime": f"{day}T07:00:00Z", "eo:cloud_cover": cloud} | more
     found["links"] = [{"rel": "parent", "href": "./catalog.json"}]
     (folder / f"{name}.json").write_text(json.dumps(found))
     return f"{name}.json"
@@ -67,10 +72,15 @@ def catalog(tmp_path):
     ]
     (home / "broken.json").write_text("{")
     (home / "cut_blue.tif").write_bytes((home / "cut_blue.tif").read_bytes()[:50])
-    links = [{"rel": "item", "href": f"./{name}"} for name in [*names, "nowhere.json"]]
+    return catalog_of(home, [*names, "nowhere.json"])
+
+
+def catalog_of(folder: Path, names: list[str]) -> Path:
+    """Write the catalog of some items; return its folder."""
+    links = [{"rel": "item", "href": f"./{name}"} for name in names]
     told = {"type": "Catalog", "id": "little", "stac_version": "1.0.0", "description": "little"}
-    (home / "catalog.json").write_text(json.dumps(told | {"links": links}))
-    return home
+    (folder / "catalog.json").write_text(json.dumps(told | {"links": links}))
+    return folder
 
 
 def listed(catalog, tmp_path, **how):
@@ -100,7 +110,7 @@ def test_only_what_is_asked_for_is_listed(catalog, tmp_path):
     assert names(dates=("2026-05-15", "2026-06-30")) == {"moved"}
     assert names(collection="another") == set()
     table = listed(catalog, tmp_path, bands=("red", "nir"))
-    assert "no band nir; there: B-red, red" in table.loc["early", "problem"]
+    assert "no band nir; there: red-jp2, " in table.loc["early", "problem"]
 
 
 def test_a_stack_reads_its_bands_on_the_finest_grid(catalog, tmp_path):
@@ -138,3 +148,28 @@ def test_a_catalog_becomes_maps(catalog, tmp_path):
     assert state == {"early": "failed", "moved": "mapped", "west": "mapped", "cloudy": "mapped"}
     crs = {rasterio.open(path).crs.to_epsg() for path in (tmp_path / "maps").glob("*.tif")}
     assert crs == {32639, 32640}
+
+
+def test_an_offset_that_pixels_have_had_already_is_not_taken_twice(tmp_path):
+    applied = {"earthsearch:boa_offset_applied": True}
+    period = {"start_datetime": "2026-05-01T00:00:00Z", "end_datetime": "2026-05-31T00:00:00Z"}
+    names = [item(tmp_path, "a", "2026-05-01", offset=-0.1, **applied)]
+    names.append(item(tmp_path, "month", "2026-05-01", **period | {"datetime": None}))
+    catalog_of(tmp_path, names)
+    table = scale.scenes_from_stac(tmp_path / "catalog.json", folder=tmp_path / "stac")
+    table = table.set_index("item")
+    assert table["problem"].isna().all() and table.loc["month", "date"] == "2026-05-01"
+    with (
+        rasterio.open(table.loc["a", "scene"]) as stack,
+        rasterio.open(tmp_path / "a_red.tif") as red,
+    ):
+        assert np.array_equal(stack.read(1), red.read(1))
+
+
+def test_bands_of_another_type_or_place_are_no_scene(tmp_path):
+    names = [item(tmp_path, "a", "2026-05-01"), item(tmp_path, "b", "2026-05-01")]
+    raster(tmp_path / "a_blue.tif", np.ones((96, 96), np.uint16), 10, 32639)
+    raster(tmp_path / "b_blue.tif", np.ones((96, 90), np.uint16), 10, 32640)
+    catalog_of(tmp_path, names)
+    table = scale.scenes_from_stac(tmp_path / "catalog.json", folder=tmp_path / "stac")
+    assert table["problem"].str.contains("differ in type, projection or place").all()

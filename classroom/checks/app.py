@@ -1,6 +1,6 @@
 """Checks of notebook 12 App."""
 
-from html import escape
+from html import unescape
 
 from classroom.checks.verdict import Wrong, call, check, near, numbers
 
@@ -16,6 +16,8 @@ def gigabytes(gigabytes):
         return
     if near(found, 0.6, 0.01):
         raise Wrong("This is one band. RGB has three.")
+    if near(found, 1.676, 0.01):
+        raise Wrong("These are units of 2³⁰ bytes. Asked for are units of 10⁹.")
     if near(found, 14.4, 0.1):
         raise Wrong("These are gigabits: a pixel of 8 bits in each band has a byte in each.")
     if near(found, 1.8e9, 1e7) or near(found, 1800, 10):
@@ -24,27 +26,31 @@ def gigabytes(gigabytes):
 
 
 @check(
-    "Set `waits` to two numbers: the seconds of the last one, and the mean of all.",
+    "Set `waits` to three numbers: seconds of the last one, mean seconds, people at most.",
     "All at once would make everybody wait 60 seconds: a queue serves most of them sooner.",
 )
 def waits(waits):
     """12, knob: a queue of twenty."""
-    last, mean = numbers(waits, 2)
-    if near(last, 60) and near(mean, 31.5):
-        return
+    last, mean, most = numbers(waits, 3)
     if near(last, 31.5) and near(mean, 60):
         raise Wrong("The last one first, please.")
     if near(last, 57) or near(mean, 28.5):
-        raise Wrong("That is until the own turn comes. Mapping the own picture takes 3 s more.")
+        raise Wrong("That is until your own turn comes. Mapping your own picture takes 3 s more.")
     if near(last, 60) and near(mean, 30):
         raise Wrong("Nearly: the first one waits 3 s, not 0. The mean of 3, 6, …, 60?")
-    if near(last, 60):
+    if not near(last, 60):
+        raise Wrong("The first waits 3 s, the second 6 s, and so on.")
+    if not near(mean, 31.5):
         raise Wrong("The last one is right. The mean of 3, 6, …, 60?")
-    raise Wrong("The first waits 3 s, the second 6 s, and so on.")
+    if not near(most, 10):
+        raise Wrong("Both times are right. Which of 3, 6, 9, … are at most 30?")
 
 
-#: Names as they may come: harmless, with signs of HTML, and harmful in two places.
-NAMES = ("Land", "Parks & gardens", "<script>alert('x')</script>", '<img src="x" onerror=steal()>')
+#: Names as they may come: harmless, with signs of HTML, and harmful in three places.
+NAMES = (
+    "Land", "Parks & gardens", "Trees, height < 3 m", "<script>alert('x')</script>",
+    '<img src="x" onerror=steal()>', "<svg onload=steal()>",
+)  # fmt: skip
 
 
 @check(
@@ -53,17 +59,21 @@ NAMES = ("Land", "Parks & gardens", "<script>alert('x')</script>", '<img src="x"
 )
 def safe_legend(legend):
     """12, repair: names that become code."""
-    shares = (0.4, 0.3, 0.2, 0.1)
+    shares = (0.4, 0.2, 0.1, 0.1, 0.1, 0.1)
     found = call(legend, list(NAMES), list(shares), parts=0)
     if not isinstance(found, str):
         raise Wrong("It should return HTML, as one text.")
-    if "<script" in found or "<img" in found:
+    if not (found.startswith("<ul>") and found.endswith("</ul>")):
+        raise Wrong("The list should still begin with <ul> and end with </ul>.")
+    lines = found[len("<ul>") : -len("</ul>")].replace("<li>", "").split("</li>")[:-1]
+    if len(lines) != len(NAMES):
+        raise Wrong("A line is gone, or there is one more.")
+    if any("<" in line for line in lines):
         raise Wrong("A name that holds code still becomes code on the page.")
-    if "Land: 40%" not in found or found.count("<li>") != 4:
-        raise Wrong("The harmless class has changed, or a line is gone.")
-    if "script" not in found:
-        raise Wrong("A name has lost its letters. It may stay, as text.")
     if "&amp;amp;" in found or "&amp;lt;" in found:
         raise Wrong("Escaped twice: the page would show signs such as &amp;.")
-    if escape(NAMES[1]) not in found:
+    if "& " in lines[1]:
         raise Wrong("A plain & begins a sign of HTML: it needs its escape, too.")
+    for line, name, share in zip(lines, NAMES, shares, strict=True):
+        if unescape(line) != f"{name}: {share:.0%}":
+            raise Wrong(f"The page would show {unescape(line)!r}. The name should stay as it is.")

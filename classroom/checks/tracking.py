@@ -44,13 +44,14 @@ def luck(luck):
     raise Wrong("Draw worlds of 20 runs with a spread of 0.02; take each one's best; average.")
 
 
-#: Runs as `tracking.compare` tells them; the best by test is not the best by validation.
+#: Runs as `tracking.compare` tells them; the best by validation is not the best by test, nor by
+#: the sum of the two, nor by the lower of the two. One was never scored on test.
 PLAIN = pd.DataFrame(
     {
-        "run": ["b", "a", "c", "e"],
-        "state": ["finished"] * 4,
-        "val_miou": [0.70, 0.75, 0.60, 0.50],
-        "test_miou": [0.74, 0.71, 0.78, 0.52],
+        "run": ["a", "b", "e", "c", "f"],
+        "state": ["finished"] * 5,
+        "val_miou": [0.75, 0.72, 0.70, 0.60, 0.50],
+        "test_miou": [0.69, None, 0.71, 0.95, 0.52],
     }
 )
 
@@ -61,18 +62,20 @@ PLAIN = pd.DataFrame(
 )
 def chosen_run(chosen_run):
     """13, repair: a run chosen by its score on test."""
-    cases = [(PLAIN, "a", "by validation")]
     killed = pd.DataFrame({"run": ["d"], "state": ["unfinished"], "val_miou": [0.9]})
-    cases.append((pd.concat([PLAIN, killed], ignore_index=True), "a", "finished runs"))
+    fresh, turned = PLAIN.assign(test_miou=None), PLAIN[::-1].reset_index(drop=True)
+    cases = [(PLAIN, "a", "by validation"), (turned, "a", "in another order")]
+    cases.append((pd.concat([killed, PLAIN], ignore_index=True), "a", "finished runs"))
+    cases.append((fresh, "a", "scored by nobody yet"))
     cases.append((PLAIN.drop(columns="test_miou"), "a", "without scores on test"))
     for table, right, about in cases:
         kept = table.copy()
         try:
             found = call(chosen_run, table, parts=0)
         except KeyError as error:
-            raise Wrong(
-                f"Where nobody has scored on test it stops, with KeyError {error}."
-            ) from None
+            early = "test_miou" in str(error) and "test_miou" not in table
+            told = "Where nobody has scored on test it stops" if early else "It stops"
+            raise Wrong(f"{told}, with KeyError {error}.") from None
         if not table.equals(kept):
             raise Wrong("The table has changed: work on a copy, or change nothing.")
         if found is None:
@@ -88,6 +91,8 @@ def _compare(found: str, right: str, about: str) -> None:
         return
     if found == "d":
         raise Wrong("It chose a run that is not finished: there is no model to load.")
+    if found == "b":
+        raise Wrong("It chose a run without a score on test: sorted by that, it comes last.")
     if about == "by validation" and found == "c":
         raise Wrong("It chose the best on test. What is chosen by test has no honest score left.")
     raise Wrong(f"It chose {found!r} ({about}), whose validation mIoU is not the best.")

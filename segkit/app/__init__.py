@@ -4,7 +4,6 @@ Taught in notebook 12. It listens on this machine alone, asks nobody outside, ke
 in a temporary folder of bounded size, and turns what goes wrong into sentences.
 """
 
-import logging
 import os
 import tomllib
 from html import escape
@@ -16,7 +15,7 @@ from segkit.app import desk
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"} | os.environ
 # This machine is asked directly, whatever stands between it and the network.
-os.environ |= {x: os.environ.get(x, "") + ",127.0.0.1" for x in ("NO_PROXY", "no_proxy")}
+os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1"
 os.environ.setdefault("GRADIO_TEMP_DIR", str(desk.FOLDER / "uploads"))
 
 import gradio as gr  # after what it reads when it is imported
@@ -34,7 +33,6 @@ def answer(upload: str | None, first: str, second: str):
             raise ValueError("choose a picture first, or take the example.")
         yield from desk.run(upload, [first] + [second] * (second != NONE))
     except Exception as error:
-        logging.getLogger("segkit").info("not mapped", exc_info=error)
         told = str(error) if isinstance(error, desk.KNOWN) else type(error).__name__
         yield [], f"<b>No map:</b> {escape(told.replace(f'{desk.FOLDER}/', ''))}"
 

@@ -14,8 +14,7 @@ import jinja2
 import numpy as np
 from PIL import Image, ImageOps
 
-from segkit import cleanup, maps, models, patches, rasters, scenes
-from segkit.files import shown, work_root
+from segkit import cleanup, files, maps, models, patches, rasters, scenes
 
 #: What is taken: pixels and bands at most; pictures in 8 bits, and rasters of any bands.
 MOST_PIXELS, MOST_BANDS = 40_000_000, 64
@@ -45,8 +44,10 @@ class Watched:
 
 def known() -> dict[str, Path]:
     """Return the models there are: those that come with the project, and those in the workspace."""
-    own = sorted(work_root().glob("*/models/*.keras"))
-    return {p.stem: p for p in sorted(models.SHIPPED.glob("*.keras"))} | {shown(p): p for p in own}
+    own = sorted(files.work_root().glob("*/models/*.keras"))
+    return {p.stem: p for p in sorted(models.SHIPPED.glob("*.keras"))} | {
+        files.shown(p): p for p in own
+    }
 
 
 #: A model that is used again is not loaded again, unless its file has changed.
@@ -56,7 +57,8 @@ loaded = functools.lru_cache(maxsize=4)(lambda path, changed: models.load(path))
 def prepare(path: Path) -> None:
     """Load a model and let it build its program, so that the first visitor need not wait for it."""
     model = loaded(path, path.stat().st_mtime_ns)
-    models.predict(model, np.zeros((1, WINDOW, WINDOW, model.input_shape[-1]), np.float32))
+    for count in (1, 8):  # after two sizes, the program is one for batches of any size
+        models.predict(model, np.zeros((count, WINDOW, WINDOW, model.input_shape[-1]), np.float32))
 
 
 def take(upload: str, folder: Path) -> Path:
@@ -102,18 +104,19 @@ def run(upload: str, names: list[str]):
     for name in names:
         yield [], f"{name}: opening the picture and the model …"
         folder, path = _new_folder(), known()[name]
-        scene, model = take(upload, folder), Watched(loaded(path, path.stat().st_mtime_ns))
-        with rasters.opened(scene) as raster:
-            total = np.prod([len(patches.starts(side, WINDOW, OVERLAP)) for side in raster.shape])
-        given = (model, scene, folder / "map.tif", WINDOW, OVERLAP)
-        job = THREAD.apply_async(scenes.noted, given, {"confidence": True})
+        model = Watched(THREAD.apply(loaded, (path, path.stat().st_mtime_ns)))
         try:
+            scene = take(upload, folder)
+            with rasters.opened(scene) as raster:
+                total = np.prod([len(patches.starts(x, WINDOW, OVERLAP)) for x in raster.shape])
+            given = (model, scene, folder / "map.tif", WINDOW, OVERLAP)
+            job = THREAD.apply_async(scenes.noted, given, {"confidence": True})
             while not job.ready():
                 yield [], f"{name}: {100 * model.done // total} % of the picture"
                 job.wait(0.2)
         finally:
             model.stopped = True
-            if not (folder / "map.tif").exists():  # nobody's picture stays without its map
+            if not THREAD.apply((folder / "map.tif").exists):  # asked after the map has stopped
                 shutil.rmtree(folder, ignore_errors=True)
         notes = [x.replace(scene.name, "This picture") for x in job.get() if scene.name in x]
         results.append((name, folder, notes))
