@@ -2,13 +2,17 @@
 
     make bench      (or: python -m benchmarks.bench; some parts: … --parts reading masks)
 
-Both get the same input in turns, round after round, and must give the same answer. *Ratio* is the
-other's processor time over ours: the median of the rounds, with the least and the most. Memory is
-what each took at its peak above what was taken before (Linux). A size is how many times as many
-pixels. What is measured stands in `benchmarks.pairs`. Nothing else should run.
+Both get the same input in turns, round after round (of several, the first is not counted), and
+must give the same answer; where another blending gives another map, *differs* says for how many
+pixels. *Ratio* is the other's processor time over ours: the median of the rounds, with the least
+and the most. Memory is what each took at its peak above what was taken before, the most of all
+rounds (Linux). Size 4 has four times the pixels of size 1. What is measured stands in
+`benchmarks.pairs`. Nothing else should run.
 """
 
 import argparse
+import ctypes
+import gc
 import platform
 import tempfile
 import time
@@ -41,20 +45,21 @@ def compared(pair: Pair, size: int, rounds: int) -> dict:
     Raises:
         ValueError: the answers differ.
     """
-    spent, peaks, answers = [], {}, {}
+    names = ["ours", "theirs"] if pair.theirs else ["ours"]
+    answers, spent, peaks, differs = {}, [], dict.fromkeys(names, 0), 0.0
     for i in range(rounds):
-        took = {}
-        for name in ("ours", "theirs") if pair.theirs else ("ours",):
-            found, took[name], peak = spend(getattr(pair, name))
-            if i == 0:
-                answers[name], peaks[name] = found, peak
-        spent.append(took)
-    differs = 0.0
-    if pair.theirs:
-        mine, other = answers.values()
-        differs = np.mean(mine != other) if np.shape(mine) == np.shape(other) else 1
-        if differs > pair.alike:
-            raise ValueError(f"{pair.part}: ours and {pair.other} give different answers")
+        spent.append({})
+        for name in names[:: -1 if i % 2 else 1]:
+            answers[name], spent[-1][name], peak = spend(getattr(pair, name))
+            peaks[name] = max(peaks[name], peak)
+        if i == 0 and pair.theirs:
+            mine, other = answers.values()
+            alike = np.shape(mine) == np.shape(other)
+            differs = np.mean(mine != other) if alike else 1.0
+            if differs > pair.alike or not alike:
+                raise ValueError(f"{pair.part}: ours and {pair.other} give different answers")
+        answers.clear()
+    spent = spent[1:] or spent  # the first time, programs are built and files are read
     return row(pair, size, pd.DataFrame(spent), peaks) | {"differs": differs}
 
 
@@ -72,6 +77,8 @@ def row(pair: Pair, size: int, spent: pd.DataFrame, peaks: dict) -> dict:
 
 def spend(call: Callable) -> tuple[object, float, int]:
     """Return a call's answer, its processor seconds, and the MiB that it took at its peak."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what is free is given back, so that each begins alike
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, began = memory_mib("VmRSS"), time.process_time()
     answer = call()
@@ -145,24 +152,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    chosen, rows = parser.parse_args().parts, []
-    for part in chosen:
-        for size, rounds in progress(ROUNDS.items(), part):
-            with tempfile.TemporaryDirectory() as folder:
-                for pair in PARTS[part](Path(folder), size):
-                    rows.append({"stage": part, **compared(pair, size, rounds)})
+    chosen = parser.parse_args().parts
     told = {
         "hardware": f"{training.setup().name}, {speed.milliseconds():.0f} ms per crop",
         "python": platform.python_version(),
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python -m benchmarks.bench",
     }
-    table = pd.DataFrame(rows).round(5).assign(**told)
-    print(table.drop(columns=list(told)).to_string(index=False))
-    if RESULTS.exists():  # parts that were not measured now stay as they were
-        older = pd.read_csv(RESULTS)
-        table = pd.concat([older[~older["stage"].isin(chosen)], table])
-    table.to_csv(RESULTS, index=False)
+    for part in chosen:
+        rows = []
+        for size, rounds in progress(ROUNDS.items(), part):
+            with tempfile.TemporaryDirectory() as folder:
+                for pair in PARTS[part](Path(folder), size):
+                    rows.append({"stage": part, **compared(pair, size, rounds)})
+        table = pd.DataFrame(rows).round(5)
+        print(table.to_string(index=False), flush=True)
+        table = table.assign(**told)
+        if RESULTS.exists():  # parts that are not measured now stay as they were
+            older = pd.read_csv(RESULTS)
+            table = pd.concat([older[older["stage"] != part], table])
+        table.to_csv(RESULTS, index=False)
 
 
 if __name__ == "__main__":

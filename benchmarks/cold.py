@@ -11,6 +11,7 @@ import base64
 import os
 import shutil
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -59,17 +60,17 @@ def first_map(opened: webdriver.Chrome, address: str) -> float:
 
 def main() -> None:
     """Measure, append the row, keep the picture."""
-    opened, began = browser(), time.perf_counter()
-    process, address = started()
-    try:
-        row = {"what": "cold start", "asked": 1, "maps": 1}
+    row = {"what": "cold start", "asked": 1, "maps": 1}
+    with ExitStack() as ends:
+        opened = browser()
+        ends.callback(opened.quit)
+        began = time.perf_counter()
+        process, address = started()
+        ends.callback(process.kill)
         row["address after, s"] = time.perf_counter() - began
         row["first map after, s"] = first_map(opened, address)
         time.sleep(1)
         PICTURE.write_bytes(base64.b64decode(smaller(opened.get_screenshot_as_base64())))
-    finally:
-        process.kill()
-        opened.quit()
     row |= {"hardware": f"CPU, {os.cpu_count()} cores", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     row["command"] = "python -m benchmarks.cold"
     table = pd.concat([pd.read_csv(RESULTS), pd.DataFrame([row]).round(1)])

@@ -1,7 +1,6 @@
 """What `benchmarks.bench` compares: each stage done our way, and by libraries or copied code."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,16 +25,16 @@ from segkit.datasets import Card
 
 #: Pixels of the smallest picture, both ways, and of a patch; patches in a batch, and in an epoch.
 SIDE, PATCH, BATCH, EPOCH = 1024, 256, 8, 64
-#: Networks whose training steps are looked at, and how many steps.
+#: Networks whose training steps are looked at; pixels of a crop, and how many steps.
 NETWORKS = {
     "U-Net, width 16": partial(models.unet, len(DUBAI), width=16),
     "Attention U-Net, width 16": partial(models.attention_unet, len(DUBAI), width=16),
     "EfficientNet U-Net, lite0": partial(models.efficientnet_unet, len(DUBAI), variant="lite0"),
     "DeepLabV3+, lite0": partial(models.deeplabv3plus, len(DUBAI), variant="lite0"),
 }
-STEPS = 4
-#: From this size on, smooth blending takes more memory than there is.
-MOST_SMOOTH = 16
+CROP, STEPS = 128, 4
+#: From this size on, smooth blending takes more time and memory than is worth it.
+MOST_SMOOTH = 4
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,11 @@ def masks(folder: Path, size: int) -> Iterator[Pair]:
     decode = partial(DUBAI.decode, colors)
     yield Pair("decode a mask", much, decode, "a loop over colors", partial(color_by_color, colors))
     grid = patches.patchify(indices, side)
-    cut = partial(library.patchify, indices, (side, side), step=side)
-    yield Pair("patchify", much, partial(patches.patchify, indices, side), "patchify", cut)
+
+    def cut() -> np.ndarray:  # a view of the mask, until somebody needs the patches
+        return np.ascontiguousarray(library.patchify(indices, (side, side), step=side))
+
+    yield Pair("patchify", much, partial(patches.patchify, indices, side), "patchify, copied", cut)
     back = partial(patches.unpatchify, grid, indices.shape)
     theirs = partial(library.unpatchify, grid, indices.shape)
     yield Pair("unpatchify", much, back, "patchify", theirs)
@@ -166,19 +168,19 @@ def sums(outlines: geopandas.GeoDataFrame) -> np.ndarray:
 def steps(folder: Path, size: int) -> Iterator[Pair]:
     """Training steps with the crops that they wait for, beside the same steps on one batch."""
     tiles_h5 = course.catch_up("tiles.h5")
-    drawn = iter(pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), PATCH, BATCH))
-    one, much = next(drawn), STEPS * BATCH * PATCH**2 / 1e6
+    drawn = pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), CROP, BATCH).take(STEPS)
+    one, much = next(iter(drawn)), STEPS * BATCH * CROP**2 / 1e6
     for name, build in NETWORKS.items() if size == 1 else ():
         model = build()
         model.compile(keras.optimizers.AdamW(1e-3), training.default_loss(DUBAI))
         model.train_on_batch(*one)
-        ways = [partial(learn, model, batches) for batches in (drawn, itertools.repeat(one))]
+        ways = [partial(learn, model, batches) for batches in (drawn, [one] * STEPS)]
         yield Pair(f"train: {name}", much, ways[0], "the same on one batch", ways[1])
 
 
-def learn(model, batches: Iterator) -> int:
+def learn(model, batches: Iterable) -> int:
     """Train for some steps; return how many."""
-    return sum(1 for batch in itertools.islice(batches, STEPS) if model.train_on_batch(*batch))
+    return sum(1 for batch in batches if model.train_on_batch(*batch))
 
 
 def scenes(folder: Path, size: int) -> Iterator[Pair]:

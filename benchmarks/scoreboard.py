@@ -441,7 +441,7 @@ def quality(found: pd.DataFrame) -> str:
     columns = {"network": means.index}
     for goal in GOALS:
         first = (means >= goal).idxmax(axis=1).where((means >= goal).any(axis=1))
-        columns[f"minutes to {goal:.2f}"] = first.map("{:g}".format, na_action="ignore").fillna("")
+        columns[f"minutes to {goal:.2f}"] = ["" if pd.isna(m) else f"{m:g}" for m in first]
     last = means.ffill(axis=1).iloc[:, -1]
     longest = means.notna().apply(lambda row: row[row].index[-1], axis=1)
     columns["longest runs"] = longest.map("{:g} min".format)

@@ -85,14 +85,14 @@ class ClassScheme:
             raise ValueError(f"unknown={unknown!r}: choose 'raise' or 'ignore'")
         if unknown == "ignore" and self.ignore_index is None:
             raise ValueError(f"the scheme {self.name!r} has no ignored class: set ignore_index")
-        codes = _code(rgb_mask)
+        parts = np.array_split(rgb_mask, max(1, len(rgb_mask) // 64))  # a cache holds 64 rows
         class_of = np.full(2**24, 255, np.uint8)  # one byte for each color there can be
         class_of[_code(np.array(self.colors))] = range(len(self))
-        mask = class_of[codes]
+        mask = np.concatenate([class_of[_code(part)] for part in parts])
         strange = mask == 255
         if strange.any():
             if unknown == "raise":
-                raise UnknownColorError(_count(codes[strange]), self, source)
+                raise UnknownColorError(_count(_code(rgb_mask[strange])), self, source)
             mask[strange] = self.ignore_index
         return mask
 
