@@ -95,7 +95,7 @@ def summary() -> dict:
     ratios = {size: [] for size in sizes}
     rest = {name: [] for name in ("Mpx a second", "slope", "peak MiB", "peak MiB, other")}
     for (part, other), found in (
-        pd.read_csv(RESULTS).fillna("").groupby(["part", "other"], sort=False)
+        pd.read_csv(RESULTS).fillna({"other": ""}).groupby(["part", "other"], sort=False)
     ):
         found = found.set_index("size")
         columns["what"].append(part)

@@ -220,7 +220,7 @@ REPAIRS = {
             "best = table.iloc[0]": "not the best",
             'best = table.dropna().sort_values("val_miou").iloc[-1]': "stops with",
             'best = table.loc[(table["val_miou"] + table["test_miou"]).idxmax()]': "best on test",
-            'best = table.loc[table.filter(like="miou").min(axis=1).idxmax()]': "without a score",
+            'best = table.loc[table.filter(like="miou").fillna(0).min(axis=1).idxmax()]': "'e'",
             'best = table.sort_values("valmiou").iloc[-1]': "It stops, with KeyError 'valmiou'",
             "return table": "*name*",
         },
