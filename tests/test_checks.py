@@ -199,7 +199,7 @@ REPAIRS = {
             "lines = [f\"<li>{n.replace('<', '&lt;')}: {s:.0%}</li>\" "
             "for n, s in zip(names, shares)]": "plain &",
             "lines = [f\"<li>{n.replace('&', '&amp;').replace('<script', '')}: {s:.0%}</li>\" "
-            "for n, s in zip(names, shares)]": "becomes code",
+            "for n, s in zip(names, shares)]": "other code than scripts",
             "lines = [f\"<li>{n.replace('&', '&amp;').replace('<', '')}: {s:.0%}</li>\" "
             "for n, s in zip(names, shares)]": "as it is",
             "return '\\n'.join(names)": "<ul>",

@@ -68,8 +68,10 @@ def safe_legend(legend):
     lines = found[len("<ul>") : -len("</ul>")].replace("<li>", "").split("</li>")[:-1]
     if len(lines) != len(NAMES):
         raise Wrong("A line is gone, or there is one more.")
-    if any("<" in line for line in lines):
+    if "<script" in found:
         raise Wrong("A name that holds code still becomes code on the page.")
+    if any("<" in line for line in lines):
+        raise Wrong("A < of a name is still a sign of HTML: there is other code than scripts.")
     if "&amp;amp;" in found or "&amp;lt;" in found:
         raise Wrong("Escaped twice: the page would show signs such as &amp;.")
     if "& " in lines[1]:
