@@ -8,18 +8,15 @@ goes to notebooks/images/12_page.png. Needs Chromium and its driver; nothing els
 """
 
 import base64
-import os
 import shutil
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
-import pandas as pd
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from benchmarks.visitors import RESULTS, started
+from benchmarks.visitors import record, started
 from classroom.notebooks import smaller
 from segkit.files import REPOSITORY
 
@@ -71,12 +68,7 @@ def main() -> None:
         row["first map after, s"] = first_map(opened, address)
         time.sleep(1)
         PICTURE.write_bytes(base64.b64decode(smaller(opened.get_screenshot_as_base64())))
-    row |= {"hardware": f"CPU, {os.cpu_count()} cores", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-    row["command"] = "python -m benchmarks.cold"
-    table = pd.concat([pd.read_csv(RESULTS), pd.DataFrame([row]).round(1)])
-    told = ["hardware", "date", "command"]
-    table[[*table.columns.drop(told), *told]].to_csv(RESULTS, index=False)
-    print(pd.Series(row).to_string())
+    record([row], "python -m benchmarks.cold")
 
 
 if __name__ == "__main__":

@@ -60,30 +60,30 @@ class Pair:
 
 def reading(folder: Path, size: int) -> Iterator[Pair]:
     """An epoch of patches from HDF5, from memory, from pictures, from a file for each patch."""
-    file = h5py.File(course.catch_up("patches.h5"))
-    count = min(EPOCH, len(file["images"]))
-    images, targets = file["images"][:count], file["masks"][:count]
-    for i, (image, mask) in enumerate(zip(images, targets, strict=True)):
-        Image.fromarray(image).save(folder / f"{i}.png")
-        Image.fromarray(mask).save(folder / f"{i}_mask.png")
-        np.savez(folder / f"{i}.npz", image=image, mask=mask)
+    with h5py.File(course.catch_up("patches.h5")) as file:
+        count = min(EPOCH, len(file["images"]))
+        images, targets = file["images"][:count], file["masks"][:count]
+        for i, (image, mask) in enumerate(zip(images, targets, strict=True)):
+            Image.fromarray(image).save(folder / f"{i}.png")
+            Image.fromarray(mask).save(folder / f"{i}_mask.png")
+            np.savez(folder / f"{i}.npz", image=image, mask=mask)
 
-    def alone(i: int) -> tuple:
-        with np.load(folder / f"{i}.npz") as one:
-            return one["image"], one["mask"]
+        def alone(i: int) -> tuple:
+            with np.load(folder / f"{i}.npz") as one:
+                return one["image"], one["mask"]
 
-    ways = {
-        "arrays in memory": lambda i: (images[i], targets[i]),
-        "PNG files": lambda i: [
-            np.array(Image.open(folder / f"{i}{x}.png")) for x in ("", "_mask")
-        ],
-        "an NPZ file for each patch": alone,
-    }
-    order = np.random.default_rng(0).integers(0, count, EPOCH * size)
-    much = order.size * PATCH**2 / 1e6
-    ours = partial(epoch, lambda i: (file["images"][i], file["masks"][i]), order)
-    for name, way in ways.items():
-        yield Pair("read patches from HDF5", much, ours, name, partial(epoch, way, order))
+        ways = {
+            "arrays in memory": lambda i: (images[i], targets[i]),
+            "PNG files": lambda i: [
+                np.array(Image.open(folder / f"{i}{x}.png")) for x in ("", "_mask")
+            ],
+            "an NPZ file for each patch": alone,
+        }
+        order = np.random.default_rng(0).integers(0, count, EPOCH * size)
+        much = order.size * PATCH**2 / 1e6
+        ours = partial(epoch, lambda i: (file["images"][i], file["masks"][i]), order)
+        for name, way in ways.items():
+            yield Pair("read patches from HDF5", much, ours, name, partial(epoch, way, order))
     tiles_h5 = course.catch_up("tiles.h5")
     drawn = pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), PATCH, BATCH)
     steps = order.size // BATCH

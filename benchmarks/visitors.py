@@ -165,6 +165,17 @@ def users(address: str, client: Client) -> dict:
     return {"asked": USERS, "maps": len(ends), "told their place": len(told), "overhead, s": over}
 
 
+def record(rows: list[dict], command: str) -> None:
+    """Append rows to the table, with where and when they were measured; print them."""
+    told = {"hardware": f"CPU, {os.cpu_count()} cores", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    told["command"] = command
+    found = pd.DataFrame(rows).assign(**told).round(3)
+    kept = [pd.read_csv(RESULTS)] if RESULTS.exists() else []
+    table = pd.concat([*kept, found])
+    table[[*table.columns.drop(list(told)), *told]].to_csv(RESULTS, index=False)
+    print(found.T.to_string(header=False))
+
+
 def main() -> None:
     """Measure both, and append the rows."""
     process, address = started()
@@ -174,12 +185,7 @@ def main() -> None:
         rows.append({"what": "users", **users(address, client)})
     finally:
         process.kill()
-    told = {"hardware": f"CPU, {os.cpu_count()} cores", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-    told["command"] = "python -m benchmarks.visitors"
-    table = pd.DataFrame(rows).assign(**told).round(3)
-    kept = [pd.read_csv(RESULTS)] if RESULTS.exists() else []
-    pd.concat([*kept, table]).to_csv(RESULTS, index=False)
-    print(table.T.to_string(header=False))
+    record(rows, "python -m benchmarks.visitors")
 
 
 if __name__ == "__main__":

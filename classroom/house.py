@@ -59,6 +59,8 @@ def imports(source: str, known: list[str]) -> list[str]:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found |= {f"{node.value.id}.{node.attr}"}  # segkit.maps: loaded when it is named
     parts = [name.split(".")[1:] for name in found if name.startswith("segkit.")]
     longest = [next((x for x in (".".join(p[:2]), p[0]) if x in known), None) for p in parts]
     return [name for name in known if name in longest]

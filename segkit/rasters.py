@@ -67,8 +67,8 @@ def pixel_size(raster) -> float | None:
         return None
     row, column = raster.height // 2, raster.width // 2
     ends = [raster.xy(row, column + step, offset="ul") for step in (0, 1)]
-    west, east = (to_degrees(raster.crs).transform(*end) for end in ends)
-    meters = EARTH.inv(*west, *east)[2]
+    (west, east), (south, north) = to_degrees(raster.crs).transform(*np.transpose(ends))
+    meters = EARTH.inv(west, south, east, north)[2]
     return round(meters, 4) if math.isfinite(meters) else None
 
 

@@ -10,13 +10,13 @@ import nbformat
 
 from classroom import publish
 from classroom.book import words
+from classroom.notebooks import EXERCISE, ROAD
 
 START, GLOSSARY = "README.md", "notebooks/glossary.md"
 BESIDE = (GLOSSARY, "benchmarks/README.md", "data/README.md", "models/README.md")
 BESIDE += ("INSTRUCTORS.md", "CONTRIBUTING.md")
-ROAD = 8  # so many notebooks lead from tiles to a map; the others go further
 LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
-EXERCISE, YOUR_TURN, RECAP = "exercise", "## Your turn", "## Recap"
+YOUR_TURN, RECAP = "## Your turn", "## Recap"
 #: Where the notebooks lie as they are in the repository, for download.
 ORIGINALS = "downloads"
 
@@ -26,8 +26,8 @@ def contents(root: Path) -> dict[str, list[str]]:
     chapters = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     chapters = [path.relative_to(root).as_posix() for path in chapters]
     return {
-        "From tiles to a map": chapters[:ROAD],
-        "Going further": chapters[ROAD:],
+        "From tiles to a map": chapters[: len(ROAD)],
+        "Going further": chapters[len(ROAD) :],
         "Beside the notebooks": [name for name in BESIDE if (root / name).exists()],
     }
 

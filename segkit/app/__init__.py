@@ -23,6 +23,8 @@ import gradio as gr  # after what it reads when it is imported
 #: Looks, words and numbers of the page.
 CSS, INTRO, TOLD = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "md", "toml"))
 PAGE = tomllib.loads(TOLD.read_text("utf-8"))
+#: What is told in the error's own words.
+KNOWN = (ValueError, OSError, MemoryError)
 NONE = "none"
 
 
@@ -33,7 +35,7 @@ def answer(upload: str | None, first: str, second: str):
             raise ValueError("choose a picture first, or take the example.")
         yield from desk.run(upload, [first] + [second] * (second != NONE))
     except Exception as error:
-        told = str(error) if isinstance(error, desk.KNOWN) else type(error).__name__
+        told = str(error) if isinstance(error, KNOWN) else type(error).__name__
         yield [], f"<b>No map:</b> {escape(told.replace(f'{desk.FOLDER}/', ''))}"
 
 
@@ -91,6 +93,7 @@ def launch(port: int | None = None, server_name="127.0.0.1", **how):
     Returns:
         The page, as `build` gave it.
     """
+    desk.FOLDER.mkdir(mode=0o700, exist_ok=True)  # before Gradio makes it, for all to read
     blocks, first = build(), next(iter(desk.known().values()))
     desk.THREAD.apply_async(desk.prepare, (first,))
     fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])

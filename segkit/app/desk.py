@@ -19,8 +19,6 @@ from segkit import cleanup, files, maps, models, patches, rasters, scenes
 #: What is taken: pixels and bands at most; pictures in 8 bits, and rasters of any bands.
 MOST_PIXELS, MOST_BANDS = 40_000_000, 64
 PICTURES, KINDS, RASTERS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG"), (".tif", ".tiff")
-#: What goes wrong and is told in the error's own words.
-KNOWN = (ValueError, OSError, MemoryError)
 #: Pixels of a window; results that stay on disk; pixels of a picture's longer side on the page.
 WINDOW, OVERLAP, MOST_RESULTS, LONGEST = 256, 0.5, 24, 1200
 FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{getpass.getuser()}"
@@ -45,9 +43,8 @@ class Watched:
 def known() -> dict[str, Path]:
     """Return the models there are: those that come with the project, and those in the workspace."""
     own = sorted(files.work_root().glob("*/models/*.keras"))
-    return {p.stem: p for p in sorted(models.SHIPPED.glob("*.keras"))} | {
-        files.shown(p): p for p in own
-    }
+    shipped = sorted(models.SHIPPED.glob("*.keras"))
+    return {p.stem: p for p in shipped} | {files.shown(p): p for p in own}
 
 
 #: A model that is used again is not loaded again, unless its file has changed.
