@@ -94,8 +94,8 @@ def launch(port: int | None = None, server_name="127.0.0.1", **how):
         The page, as `build` gave it.
     """
     desk.FOLDER.mkdir(mode=0o700, exist_ok=True)  # before Gradio makes it, for all to read
-    blocks, first = build(), next(iter(desk.known().values()))
-    desk.THREAD.apply_async(desk.prepare, (first,))
+    desk.THREAD.apply_async(desk.prepare, (next(iter(desk.known().values())),))
+    blocks = build()
     fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     where = {"server_name": server_name, "server_port": port, "css_paths": CSS, "theme": fonts}
     blocks.launch(**{**PAGE["launch"], **where, **how})
