@@ -13,7 +13,7 @@ export SEGKIT_WEIGHTS ?= $(CURDIR)/weights
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: course lab app lint test speed bench colab outputs times exercises house sources scoreboard publish archive book \
+.PHONY: course lab app lint test speed bench colab outputs times exercises house sources scoreboard publish archive book slides \
  pin clean help moved
 help:
 	@sed -n 's/^## //p' Makefile
@@ -49,9 +49,9 @@ test: lint
 	 run_notebooks() { run notebooks/*.ipynb notebooks/solutions/*.ipynb; }; \
 	 case "$(ONLY)" in tests|notebooks) run_$(ONLY); exit;; ?*) echo "ONLY=$(ONLY)?"; exit 2;; esac; \
 	 export TF_NUM_INTRAOP_THREADS=$$((($$(getconf _NPROCESSORS_ONLN) + 1) / 2)); \
-	 { run_tests; tests=$$?; run $$(ls notebooks/solutions/*.ipynb | grep -v /08_); echo $$((tests + $$?)) > "$$work/other"; \
+	 { run_tests; tests=$$?; run $$(ls notebooks/solutions/*.ipynb | grep -v /0[4-8]_); echo $$((tests + $$?)) > "$$work/other"; \
 	 } > "$$work/log" 2>&1 & other=$$!; \
-	 run notebooks/*.ipynb notebooks/solutions/08*.ipynb; notebooks=$$?; wait; cat "$$work/log"; unset TF_NUM_INTRAOP_THREADS; \
+	 run notebooks/*.ipynb notebooks/solutions/0[4-8]*.ipynb; notebooks=$$?; wait; cat "$$work/log"; unset TF_NUM_INTRAOP_THREADS; \
 	 echo "make test took $$(($$(date +%s) - began)) s; $$($(BIN)/python -m benchmarks.speed 2> /dev/null)"; \
 	 exit $$((notebooks + $$(cat "$$work/other")))
 
@@ -108,6 +108,10 @@ archive: .venv/ready
 ## make book     the course as a website, from the stored outputs: work/book/index.html
 book: .venv/ready
 	@$(BIN)/python -m classroom.book
+
+## make slides   one sheet for each notebook, and notes for who teaches: work/slides/
+slides: .venv/ready
+	@$(BIN)/python -m classroom.slides
 
 ## make pin      write requirements.txt anew from pyproject.toml (needs uv: pip install uv);
 ##               the newest TensorFlow comes first, the others as new as it lets them be

@@ -7,7 +7,6 @@ page's opening to the first map, that of the example of 1024 × 1024 pixels. The
 goes to notebooks/images/12_page.png. Needs Chromium and its driver; nothing else should run.
 """
 
-import base64
 import shutil
 import time
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from benchmarks.visitors import record, started
-from classroom.notebooks import smaller
+from classroom.notebooks import compact
 from segkit.files import REPOSITORY
 
 PICTURE = REPOSITORY / "notebooks" / "images" / "12_page.png"
@@ -67,7 +66,7 @@ def main() -> None:
         row["address after, s"] = time.perf_counter() - began
         row["first map after, s"] = first_map(opened, address)
         time.sleep(1)
-        PICTURE.write_bytes(base64.b64decode(smaller(opened.get_screenshot_as_base64())))
+        PICTURE.write_bytes(compact(opened.get_screenshot_as_png()))
     record([row], "python -m benchmarks.cold")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import scoreboard, variety
+from benchmarks import tables, variety
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import generalization as remedies
@@ -134,7 +134,7 @@ def main() -> None:
                     {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()},
                     flush=True,
                 )
-            scoreboard.append(TABLE, rows)
+            tables.append(TABLE, rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from benchmarks import scoreboard
+from benchmarks import tables
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import course, measures, recipes
@@ -129,7 +129,7 @@ def main() -> None:
                 about["date"] = datetime.now(UTC).date().isoformat()
                 about["command"] = f"python -m benchmarks.lessons {lesson}"
                 print(about, flush=True)
-                scoreboard.append(table, [about])
+                tables.append(table, [about])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ pair of scoreboard marks, in two pages and notebooks 04 and 08, and the figures 
 Scores are written to two decimals, the spread of runs that differ in their seed alone to three.
 """
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -54,6 +53,14 @@ ARMS = {
     "efficientnet_unet, lite0, random weights": "random",
     "efficientnet_unet, lite0, ImageNet weights, norms still": "ImageNet",
 }
+#: What the first page calls them.
+SHORT = {
+    "unet, width 16, random weights": "U-Net, from scratch",
+    "efficientnet_unet, lite0, random weights": "U-Net on Lite0, from scratch",
+    "efficientnet_unet, lite0, ImageNet weights, norms still": "U-Net on Lite0, pretrained",
+    "efficientnet_unet, lite2, ImageNet weights, norms still": "U-Net on Lite2, pretrained",
+    "efficientnet_unet, lite2, ImageNet weights": "U-Net on Lite2, pretrained",
+}
 #: Scores whose time is told.
 GOALS = (0.60, 0.65, 0.68)
 #: Minutes of the runs that compare architectures, and what may differ between them.
@@ -64,22 +71,6 @@ def check(path: Path) -> None:
     """Refuse a table of older columns before a long run, not after it."""
     if path.exists() and not set(INTERVAL) <= set(pd.read_csv(path, nrows=0)):
         raise ValueError(f"{path} has other columns than today's runs: move it away")
-
-
-def append(path: Path, rows: list[dict]) -> None:
-    """Add rows to a CSV; a file with other columns is refused."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        new = not path.exists()
-        if not new:
-            with path.open(newline="", encoding="utf-8") as file:
-                if (header := next(csv.reader(file))) != list(row):
-                    raise ValueError(f"{path} has other columns: {sorted(set(header) ^ set(row))}")
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
 
 
 def runs(path: Path = RESULTS / "scoreboard.csv", dataset: str = "dubai") -> pd.DataFrame:
@@ -270,6 +261,22 @@ def transfer(found: pd.DataFrame, names: dict | None = None) -> str:
         "minutes": ends["minutes"].map("{:g}".format),
         "network": ends["arm"],
         **_over_seeds(ends),
+        "accuracy": _numbers(ends["accuracy"], 3),
+    }
+    return _markdown(columns)
+
+
+def headline(found: pd.DataFrame) -> str:
+    """Write the runs on all training images, and the longest one: network, minutes, mean, range."""
+    found = found[found["command"].map(lambda one: recipe(one)["share"]) == 1]
+    ends = _spread(found.assign(arm=_arms(found).map(SHORT)).groupby(["minutes", "arm"]))
+    ends = ends.sort_values(["minutes", "miou"])
+    columns = {
+        "minutes": ends["minutes"].map("{:g}".format),
+        "network": ends["arm"],
+        "mIoU": _numbers(ends["miou"], 3),
+        "lowest–highest": _range(ends["low"].where(ends["seeds"] > 1), ends["high"]),
+        "seeds": ends["seeds"],
         "accuracy": _numbers(ends["accuracy"], 3),
     }
     return _markdown(columns)
@@ -496,6 +503,7 @@ TABLES = {
     "transfer": lambda _: transfer(runs(TRANSFER)),
     "city": lambda _: transfer(runs(TRANSFER, "sample")),
     "best": lambda _: best(runs(BEST)),
+    "headline": lambda _: headline(pd.concat([runs(TRANSFER), runs(BEST)])),
     "arms": lambda _: arms(runs(CITY, "sample")),
     "encoder": lambda _: encoder(runs(CITY, "sample")),
     "folds": lambda _: folds(pd.read_csv(FOLDS)),

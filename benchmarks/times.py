@@ -17,6 +17,8 @@ TEXTS = [ROOT / "README.md", ROOT / "INSTRUCTORS.md"]
 MARKS = re.compile(r"(<!-- times -->\n)(.*?)(<!-- /times -->)", re.DOTALL)
 ROW = re.compile(r"(\]\(notebooks/(\w+)\.ipynb\).*\|)[^|\n]*\|$", re.MULTILINE)
 MEASURED = re.compile(r"^Measured: .*$", re.MULTILINE)
+#: What a record says of a run: on what, on which day, and how fast that machine trains.
+RUN = r"^(?P<what>.*?)(?: · (?P<day>\d{4}-\d\d-\d\d))?(?: · (?P<ms>\d+) ms per .*)?$"
 NOT_MEASURED = "not measured"
 
 
@@ -29,6 +31,23 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def conditions(record: pd.DataFrame) -> str:
+    """Return on what the times were measured, when, and how fast those machines train."""
+    runs = record["run"].str.extract(RUN).assign(number=record["notebook"].str.extract(r"^(\d\d)_"))
+    told = []
+    for what, some in runs.groupby("what", sort=False):
+        days = sorted(some["day"].dropna())
+        told.append(
+            " · ".join([what, " to ".join(dict.fromkeys(days[:1] + days[-1:]))][: 1 + bool(days)])
+        )
+    told = ["; ".join(told)]
+    if len(known := runs.dropna(subset=["ms", "number"])):
+        speed = " to ".join(dict.fromkeys(map(str, known["ms"].astype(int).agg(["min", "max"]))))
+        told.append(f"A 128-pixel crop of training took {speed} ms in {', '.join(known['number'])}")
+        told[-1] += "; elsewhere that was not noted" if len(known) < runs["number"].count() else ""
+    return ". ".join(told) + "."
+
+
 def rendered(text: str, record: pd.DataFrame) -> str:
     """Fill in the times between each pair of marks.
 
@@ -36,16 +55,14 @@ def rendered(text: str, record: pd.DataFrame) -> str:
         text: Markdown.
         record: columns notebook, seconds and run, as `python -m classroom --renew` writes them.
     """
-    seconds = record.set_index("notebook")["seconds"]
+    seconds, told = record.set_index("notebook")["seconds"], f"Measured: {conditions(record)}"
 
     def row(hit: re.Match) -> str:
         known = in_words(seconds[hit[2]]) if hit[2] in seconds else NOT_MEASURED
         return f"{hit[1]} {known} |"
 
     def table(hit: re.Match) -> str:
-        inside = ROW.sub(row, hit[2])
-        runs = "; ".join(record["run"].unique())
-        return hit[1] + MEASURED.sub(f"Measured: {runs}.", inside) + hit[3]
+        return hit[1] + MEASURED.sub(told, ROW.sub(row, hit[2])) + hit[3]
 
     return MARKS.sub(table, text)
 

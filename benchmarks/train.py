@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import options as given
-from benchmarks import reference, score, scoreboard, speed, variety
+from benchmarks import reference, score, scoreboard, speed, tables, variety
 from segkit import __version__, datasets, models, patches, pipeline, store, training
 from segkit.files import work_root
 
@@ -190,7 +190,7 @@ def measure(options: argparse.Namespace, tiles_h5: Path, patches_h5: Path, devic
         "command": command(),
     }
     print("\n".join(f"{key:>28}  {value}" for key, value in row.items()))
-    scoreboard.append(given.COSTS, [row])
+    tables.append(given.COSTS, [row])
 
 
 def known_cost(options: argparse.Namespace) -> float:
@@ -251,9 +251,9 @@ def main() -> None:
         "command": command(),
     }
     print("\n".join(f"{key:>28}  {value}" for key, value in row.items()))
-    scoreboard.append(board, [row])
+    tables.append(board, [row])
     key = {name: row[name] for name in ("date", "model", "seed", "split", "command")}
-    scoreboard.append(options.results / "curves.csv", [{**key, **found} for found in watch.rows])
+    tables.append(options.results / "curves.csv", [{**key, **found} for found in watch.rows])
 
 
 if __name__ == "__main__":

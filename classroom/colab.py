@@ -1,4 +1,4 @@
-"""Colab: install what it lacks, and leave what it has as it is.
+"""Colab and Kaggle: install what they lack, and leave what they have as it is.
 
 The first code cell of a notebook finds the folder of the course and calls `install`. Only Python's
 own library is used here: nothing else needs to be there yet. Taught in notebook 00.
@@ -6,12 +6,15 @@ own library is used here: nothing else needs to be there yet. Taught in notebook
 
 import importlib
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements-colab.txt"
+#: Set where Kaggle runs a notebook, in /kaggle/working; data sets lie in /kaggle/input.
+KAGGLE = "KAGGLE_KERNEL_RUN_TYPE"
 
 
 def names(requirements: Path = REQUIREMENTS) -> dict[str, str]:
@@ -29,11 +32,15 @@ def install(requirements: Path = REQUIREMENTS) -> None:
     """Install the missing packages alone: no dependency of theirs, nothing that is there already.
 
     A running notebook can use them at once. So no restart is needed, and NumPy, TensorFlow and
-    Keras stay at their versions.
+    Keras stay at their versions. On Kaggle, data are looked for among the notebook's inputs, and
+    what the course makes goes to the notebook's output.
 
     Raises:
         RuntimeError: pip failed; its last lines say why.
     """
+    if KAGGLE in os.environ:
+        places = {"SEGKIT_DATA": Path("../input"), "SEGKIT_WORK": Path("work")}
+        os.environ.update({k: str(path.resolve()) for k, path in places.items()} | os.environ)
     lacking = missing(requirements)
     if not lacking:
         return
@@ -41,7 +48,8 @@ def install(requirements: Path = REQUIREMENTS) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, "--no-deps", *lacking.values()], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError("pip could not install them:\n" + done.stderr[-1000:])
+        told = " (on Kaggle: turn the Internet on, in Settings)" if KAGGLE in os.environ else ""
+        raise RuntimeError(f"pip could not install them{told}:\n{done.stderr[-1000:]}")
     importlib.invalidate_caches()
 
 

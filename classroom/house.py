@@ -76,12 +76,13 @@ def sizes(root: Path = ROOT) -> dict[str, int]:
 def table(root: Path = ROOT) -> str:
     """Return the rows as Markdown, and the sum."""
     rooms, lines = files(root), sizes(root)
-    rows = ["| room | lines of code | imports |", "|---|---:|---|"]
+    rows = [f"| room | lines of code, at most {LARGEST_ROOM} | imports |", "|---|---:|---|"]
     for name, path in rooms.items():
         found = imports(path.read_text("utf-8"), list(rooms))
         rows.append(f"| `{name}` | {lines[name]} | {', '.join(f'`{one}`' for one in found)} |")
-    programs = f"{lines['programs']} in programs: {', '.join(PROGRAMS)}"
-    return "\n".join([*rows, f"| all | {lines['all']:,} | and {programs} |"]) + "\n"
+    programs = f"{lines['programs']} of {LARGEST_PROGRAMS} in programs: {', '.join(PROGRAMS)}"
+    rows.append(f"| all | {lines['all']:,} of {LARGEST:,} | and {programs} |")
+    return "\n".join(rows) + "\n"
 
 
 def rendered(text: str, root: Path = ROOT) -> str:

@@ -122,10 +122,11 @@ def _tidy(notebook) -> dict[str, bytes]:
             else:
                 merged.append(output)
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = smaller(output.data["image/png"])
+                picture = compact(base64.b64decode(output.data["image/png"]))
+                output.data["image/png"] = base64.b64encode(picture).decode()
                 tags = [tag for tag in cell.metadata.get("tags", []) if tag.startswith(IMAGE_TAG)]
                 for name in ["", *(tag.removeprefix(IMAGE_TAG) for tag in tags)]:
-                    kept[name] = base64.b64decode(output.data["image/png"])
+                    kept[name] = picture
         if "outputs" in cell:
             cell["outputs"] = merged
     notebook.metadata.pop("widgets", None)
@@ -139,9 +140,9 @@ def _keep(pictures: dict[str, bytes], folder: Path, title: str) -> None:
             part.write_bytes(picture)
 
 
-def smaller(png: str) -> str:
-    """Store a picture (base64 PNG) with a palette: white, black, the class colors, 96 more."""
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture, io.BytesIO() as small:
+def compact(png: bytes) -> bytes:
+    """Return a picture (PNG) with a palette: white, black, the class colors, 96 more."""
+    with Image.open(io.BytesIO(png)) as picture, io.BytesIO() as small:
         full = picture.convert("RGB")
         found = full.quantize(96, dither=Image.Dither.NONE).getpalette("RGB")
         palette = Image.new("P", (1, 1))
@@ -151,7 +152,7 @@ def smaller(png: str) -> str:
         palette.putpalette([*fixed.ravel().tolist(), *found[far].ravel().tolist()])
         colors = full.quantize(palette=palette, dither=Image.Dither.NONE)
         colors.save(small, "PNG", optimize=True)
-        return base64.b64encode(small.getvalue()).decode()
+        return small.getvalue()
 
 
 def photograph(page: Path, target: Path) -> None:
@@ -163,7 +164,7 @@ def photograph(page: Path, target: Path) -> None:
         how = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WINDOW}"]
         how += ["--virtual-time-budget=5000", f"--screenshot={part}", page.resolve().as_uri()]
         subprocess.run([browser, *how], check=True, capture_output=True, timeout=120)
-        part.write_bytes(base64.b64decode(smaller(base64.b64encode(part.read_bytes()))))
+        part.write_bytes(compact(part.read_bytes()))
 
 
 def with_exercises(notebook, solutions):

@@ -22,13 +22,14 @@ BUTTON = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\s*")
 README_BLOCK = re.compile(r"(<!-- address -->\n).*?(<!-- /address -->)", re.DOTALL)
 IS_COLAB = '"google.colab" in sys.modules'
 SET_UP = f"""\
+import os
 import sys
 from pathlib import Path
 
-if {IS_COLAB}:  # elsewhere this cell does nothing; drive: yours, once mounted
-    places = ("", "*/", "drive/[!.]*/", "drive/[!.]*/*/", "drive/[!.]*/*/*/")
+if {IS_COLAB} or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:  # elsewhere: nothing
+    places = [top + "[!.]*/" * deep for top in ("", "../input/") for deep in range(5)]
     found = next((hit for x in places for hit in Path().glob(x + "classroom/colab.py")), None)
-    assert found, "Mount the Drive that holds the course, or unzip it here; then run this again."
+    assert found, "Where is the course? Mount its Drive, unzip it, or (on Kaggle) add it as input."
     sys.path.insert(0, str(found.resolve().parents[1]))
     from classroom import colab
 

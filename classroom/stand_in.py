@@ -1,13 +1,16 @@
-"""A stand-in for Colab: NumPy, TensorFlow and Keras are there, the course is not.
+"""A stand-in for Colab and for Kaggle: NumPy, TensorFlow and Keras are there, the course is not.
 
     python -m classroom.stand_in                                       all main notebooks
     python -m classroom.stand_in notebooks/03_unet_from_scratch.ipynb  one, or some
+    python -m classroom.stand_in --kaggle …                            as on Kaggle
     SEGKIT_PROFILE=smoke make colab                                    with trainings of seconds
 
-Each notebook is opened first and alone: an empty folder in place of /content holds the notebook and
-a "mounted Drive" with the course in it; the environment sees what Colab has of the course's
-packages (links to those installed here), and a module `google.colab`. What the set-up cell installs
-comes from the package index, as on Colab. At the end every version that was there must be there.
+Each notebook is opened first and alone. For Colab, an empty folder in place of /content holds the
+notebook and a "mounted Drive" with the course in it; for Kaggle, one in place of /kaggle holds the
+course as a data set in `input` and the notebook in `working`. The environment sees what Colab has
+of the course's packages (links to those installed here; Kaggle's image is made of Colab's). What
+the set-up cell installs comes from the package index, as there. At the end every version that was
+there must be there, and no file of the course may be new: on Kaggle nobody can write to it.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import sysconfig
 import tempfile
 import time
 import venv
+from collections import namedtuple
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +34,7 @@ from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from classroom import colab
 from classroom.archive import copy_course
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +48,12 @@ COLAB_HAS = (
     "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely", "tensorflow",
     "tqdm",
 )  # fmt: skip
-DRIVE = Path("drive/MyDrive/Colab Notebooks/pixels-to-maps")
+#: A host of notebooks: where one is opened, where the course lies, what tells the host apart.
+Host = namedtuple("Host", "name opened course variables")
+COLAB = Host("Colab", "content", "content/drive/MyDrive/Colab Notebooks/pixels-to-maps", {})
+KAGGLE = Host(
+    "Kaggle", "kaggle/working", "kaggle/input/pixels-to-maps", {colab.KAGGLE: "Interactive"}
+)
 CELL_TIMEOUT_S = 3600
 VERSIONS = """
 import importlib.metadata, json
@@ -72,8 +82,8 @@ def needs(name: str) -> list[Requirement]:
     return [one for one in wanted if not one.marker or one.marker.evaluate({"extra": ""})]
 
 
-def environment(folder: Path) -> Path:
-    """Make a virtual environment that looks like Colab's; return its Python.
+def environment(folder: Path, host: Host = COLAB) -> Path:
+    """Make a virtual environment that looks like a host's; return its Python.
 
     The packages of the image are links in a folder of their own, which pip counts as installed and
     never writes to.
@@ -92,9 +102,12 @@ def environment(folder: Path) -> Path:
     venv.EnvBuilder(symlinks=True).create(folder / "venv")
     paths = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
     packages = Path(sysconfig.get_path("purelib", "venv", vars=paths))
-    (packages / "google" / "colab").mkdir(parents=True)
-    (packages / "google" / "colab" / "__init__.py").touch()
-    (packages / "image.pth").write_text(f"{image}\nimport google.colab\n", encoding="utf-8")
+    paths = [str(image)]
+    if host is COLAB:
+        (packages / "google" / "colab").mkdir(parents=True)
+        (packages / "google" / "colab" / "__init__.py").touch()
+        paths.append("import google.colab")
+    (packages / "image.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
     return folder / "venv" / "bin" / "python"
 
 
@@ -103,7 +116,8 @@ def variables() -> dict[str, str]:
 
     The profile is the one that `SEGKIT_PROFILE` names, or else "quick": no GPU is waited for.
     """
-    kept = {k: v for k, v in os.environ.items() if not re.match("PYTHON|SEGKIT|VIRTUAL_ENV", k)}
+    own = "PYTHON|SEGKIT|VIRTUAL_ENV|KAGGLE"
+    kept = {k: v for k, v in os.environ.items() if not re.match(own, k)}
     chosen = os.environ.get("SEGKIT_PROFILE", "quick")
     return {**kept, "SEGKIT_PROFILE": chosen, "SEGKIT_PROGRESS": "0"}
 
@@ -115,56 +129,69 @@ def versions(python: Path) -> dict[str, str]:
     return json.loads(done.stdout)
 
 
-def run(notebook: Path, folder: Path) -> set[str]:
+def run(notebook: Path, folder: Path, host: Host = COLAB) -> set[str]:
     """Open one notebook, first and alone, and run it to its end.
 
     Args:
         notebook: its path.
-        folder: an empty one; the executed notebook stays in its `content`.
+        folder: an empty one; the executed notebook stays there, where the host opens it.
+        host: whose stand-in.
 
     Returns:
         The packages that the set-up cell has installed.
 
     Raises:
         CellExecutionError: a cell failed.
-        AssertionError: a version that was there is another now.
+        AssertionError: a version that was there is another now, or the course's folder has files
+            that it had not.
     """
-    content, python = folder / "content", environment(folder)
-    copy_course(content / DRIVE)
+    content, python = folder / host.opened, environment(folder, host)
+    content.mkdir(parents=True)
+    home = copy_course(folder / host.course)
+    files = _files(home)
     kernel = {"argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
-    kernel |= {"display_name": "Colab", "language": "python"}
-    (folder / "kernels" / "colab").mkdir(parents=True)
-    (folder / "kernels" / "colab" / "kernel.json").write_text(json.dumps(kernel), "utf-8")
+    kernel |= {"display_name": host.name, "language": "python"}
+    (folder / "kernels" / "host").mkdir(parents=True)
+    (folder / "kernels" / "host" / "kernel.json").write_text(json.dumps(kernel), "utf-8")
     before = versions(python)
     opened = nbformat.read(notebook, as_version=4)
     found = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
-    manager = KernelManager(kernel_name="colab", kernel_spec_manager=found)
+    manager = KernelManager(kernel_name="host", kernel_spec_manager=found)
     place = {"metadata": {"path": str(content)}}
     quiet = ["--IPKernelApp.log_level=ERROR"]
     client = NotebookClient(
         opened, km=manager, timeout=CELL_TIMEOUT_S, resources=place, extra_arguments=quiet
     )
     try:
-        client.execute(env=variables())
+        client.execute(env=variables() | host.variables)
     finally:
         manager.shutdown_kernel(now=True)
         nbformat.write(opened, content / notebook.name)
     after = versions(python)
     changed = {name: after.get(name) for name in before if after.get(name) != before[name]}
     assert not changed, f"versions that the set-up changed: {changed}"
+    written = {} if host is COLAB else _files(home) - files
+    assert not written, f"written where Kaggle lets nobody write: {sorted(written)[:3]}"
     return set(after) - set(before)
+
+
+def _files(folder: Path) -> set[str]:
+    """Return what lies in a folder, but for what Python compiles."""
+    found = (path.relative_to(folder) for path in folder.rglob("*"))
+    return {path.as_posix() for path in found if "__pycache__" not in path.parts}
 
 
 def main() -> None:
     """Run notebooks on the stand-in, each opened first and alone."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path)
-    main_ones = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-    for notebook in parser.parse_args().notebooks or main_ones:
+    parser.add_argument("--kaggle", action="store_const", const=KAGGLE, default=COLAB, dest="host")
+    main_ones, given = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), parser.parse_args()
+    for notebook in given.notebooks or main_ones:
         began = time.perf_counter()
         print(f"{notebook.stem} … ", end="", flush=True)
-        with tempfile.TemporaryDirectory(prefix="colab-") as folder:
-            installed = run(notebook.resolve(), Path(folder))
+        with tempfile.TemporaryDirectory(prefix="host-") as folder:
+            installed = run(notebook.resolve(), Path(folder), given.host)
         seconds = time.perf_counter() - began
         print(f"{seconds:.0f} s, installed: {', '.join(sorted(installed)) or 'nothing'}")
 

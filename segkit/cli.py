@@ -120,9 +120,8 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
         patches.split(patches_h5, seed=seed)
         card, learn = store.card(tiles_h5), patches.tiles(patches_h5, "train")
         shape = {"classes": len(card.scheme), "channels": len(card.bands)}
-        if network == "unet":
-            model, batch_size = models.unet(width=16, **shape), 16
-        else:
+        model, batch_size = models.unet(width=16, **shape), 16
+        if network != "unet":
             model, batch_size = models.efficientnet_unet(variant=network, **shape), 8
             models.unfreeze(model, norms=False)
         crops = pipeline.crops(tiles_h5, learn, crop, batch_size, seed=seed)

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ import pystac_client
 from dask.distributed import Client, as_completed
 from shapely.geometry import box, shape
 
-from segkit import files, models, patches, rasters, scenes
+from segkit import files, models, patches, rasters, scenes, store
 from segkit.rasters import mosaic
 
 #: Of a local cluster: workers with one core, and a dashboard for this machine alone.
@@ -32,8 +31,8 @@ COLUMNS = ("scene", "map", "state", "seconds", "memory", "notes")
 ROWS = "vrt://{}?srcwin=0,{},{},{}"
 #: What the map of a band is called: by the rows that are kept.
 BAND = "_bands/{2}_{3}"
-#: Seconds that a catalog may be silent; bands unless others are asked for.
-TIMEOUT_S, RGB = 10, ("red", "green", "blue")
+#: Seconds that a catalog may be silent; bands unless others are asked for; tiles read in advance.
+TIMEOUT_S, RGB, AHEAD = 10, ("red", "green", "blue"), 8
 #: A raster that is made of the bands of others.
 STACK = jinja2.Template(Path(__file__).with_name("scale.vrt").read_text("utf-8"))
 
@@ -50,7 +49,7 @@ def connected(client: Client | str | None = None):
     return Client(client) if client else Client(**LOCAL)
 
 
-def predict_scenes(model, sources: Sequence, target, client=None, rows=None, **how) -> pd.DataFrame:
+def predict_scenes(model, sources: list, target, client=None, rows=None, **how) -> pd.DataFrame:
     """Map scenes, each as `scenes.predict` does, on the workers of a cluster.
 
     Args:
@@ -173,6 +172,34 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
     return found
 
 
+def build_store(dataset, path: str | Path, client=None) -> Path:
+    """Write all tiles of a data set into one HDF5 file, as `store.build` does; workers read them.
+
+    Reading, decoding and checking is theirs; this process writes. It holds `AHEAD` tiles at most,
+    a worker one: what is larger than memory goes by `store.build`.
+
+    Args:
+        dataset: what `datasets.find` gave; all workers can read its files.
+        path: where the store goes, here.
+        client: see `connected`.
+
+    Returns:
+        `path`; the file is that of `store.build`, to the byte of each array, with its fingerprint.
+
+    Raises:
+        DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
+    """
+    with connected(client) as cluster:
+        ahead, read = {}, lambda tile: [*dataset.strips(tile)]
+
+        def strips(tile):
+            more = [x for x in dataset.tiles[dataset.tiles.index(tile) :][:AHEAD] if x not in ahead]
+            ahead.update(zip(more, cluster.map(read, more, pure=False, retries=2), strict=True))
+            return ahead.pop(tile).result()
+
+        return store.build(dataset, path, strips)
+
+
 @pystac_client.warnings.ignore()  # that a static catalog is none that can search
 def scenes_from_stac(
     catalog: str, collection=None, bbox=None, dates=None, bands=RGB, folder="stac", cloud=100
@@ -197,8 +224,7 @@ def scenes_from_stac(
     top = pystac_client.Client.open(str(catalog), timeout=TIMEOUT_S)
     links = (link for inside, _, _ in top.walk() for link in inside.get_item_links())
     if searches := top.conforms_to("ITEM_SEARCH"):
-        asked = {"collections": collection and [collection], "bbox": bbox, "datetime": dates}
-        links = top.search(**asked).items()
+        links = top.search(collections=collection, bbox=bbox, datetime=dates).items()
     (first, last), rows = dates or ("", "9999"), []
     for link in files.progress(links, "items"):
         row = {"item": getattr(link, "absolute_href", None) or link.id}
@@ -218,7 +244,7 @@ def scenes_from_stac(
     return pd.DataFrame(rows, columns=["item", "date", "cloud", "scene", "problem"])
 
 
-def _stacked(item, bands: Sequence[str], target: Path) -> str:
+def _stacked(item, bands: tuple[str, ...], target: Path) -> str:
     """Write a file that stands for some bands of an item, on the finest one's grid; its path."""
     known = {}
     for key, asset in item.assets.items():
@@ -226,9 +252,8 @@ def _stacked(item, bands: Sequence[str], target: Path) -> str:
         for one in ("eo:bands", "raster:bands", "bands"):  # of STAC before 1.1, and since
             mine = told.get(one, mine)
             told = told | next(iter(told.get(one, ())), {})
-        told = {x.rpartition(":")[2]: y for x, y in told.items()} | {
-            "href": asset.get_absolute_href()
-        }
+        told = {x.rpartition(":")[2]: y for x, y in told.items()}
+        told["href"] = asset.get_absolute_href()
         if len(mine) < 2:  # else a picture to look at
             known = {key: told, told.get("common_name", key): told} | known
     if lacking := [name for name in bands if name not in known]:

@@ -7,7 +7,7 @@ card is an attribute of the file.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,12 +32,13 @@ CHUNK = 256
 SAMPLE, PERCENTILES = 20_000, (0.5, 99.5)
 
 
-def build(dataset: Dataset, path: str | Path) -> Path:
+def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) -> Path:
     """Write all tiles of a data set into one HDF5 file, whole or not at all.
 
     Args:
         dataset: what `datasets.find` gave.
         path: where the store goes; an older one there is replaced once the new one is complete.
+        strips: reads a tile as `dataset.strips` does, which it is by default.
 
     Returns:
         `path`. Its card is the data set's, with the fingerprint of all pixels and, where pixels
@@ -51,7 +52,7 @@ def build(dataset: Dataset, path: str | Path) -> Path:
         for tile in progress(dataset.tiles, "tiles.h5"):
             stored = _created(file, dataset.card, tile)
             digest.update(tile.id.encode())
-            for row, image, mask, changed in dataset.strips(tile):
+            for row, image, mask, changed in (strips or dataset.strips)(tile):
                 digest.update(image.tobytes() + mask.tobytes())
                 if not dataset.card.ranges:
                     pixels = image.reshape(-1, image.shape[2])

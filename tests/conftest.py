@@ -11,6 +11,21 @@ from segkit import datasets, patches, store
 os.environ["SEGKIT_PROGRESS"] = "0"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_of_tensorflow_that_will_go():
+    """Fail where our code calls what TensorFlow has deprecated: it logs that, and warns nobody."""
+    from tensorflow.python.util import deprecation
+
+    def log(message: str, *where, **_) -> None:
+        ours = [place for place in map(str, where) if place.startswith(f"{REPOSITORY}/")]
+        if [place for place in ours if "site-packages" not in place]:
+            raise DeprecationWarning(message % where)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deprecation, "_log_deprecation", log)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory):
     """A folder with dubai/ in it: 3 tiles of 9 parts, made up."""

@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 def mapped(path, *names):
     """Return what the page gets in the end, and the line that it says."""
-    return list(app.answer(str(path), *(names or ("city-lite0", app.NONE))))[-1]
+    return list(app.answer(str(path), *(names or ("city-lite0", "none"))))[-1]
 
 
 def test_a_picture_is_mapped_where_it_lies(tmp_path):

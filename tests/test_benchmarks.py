@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import rasterio
 import tensorflow as tf
-from helpers import ByColor, dubai_tree, scene_of, write
+from helpers import ByColor, dubai_tree, python, scene_of, write
 
 from benchmarks import (
     bench,
@@ -26,6 +26,7 @@ from benchmarks import (
     scoreboard,
     ship,
     speed,
+    tables,
     train,
     variety,
 )
@@ -211,7 +212,7 @@ def test_minutes_by_the_pace_are_steps(workplace, monkeypatch, tmp_path):
         watch.on_train_batch_end(0)
     assert watch.steps == 1 + 60 / 7.5
     monkeypatch.setattr(options, "COSTS", tmp_path / "costs.csv")
-    scoreboard.append(options.COSTS, [{"step": "another", "ms per step": 1.0}])
+    tables.append(options.COSTS, [{"step": "another", "ms per step": 1.0}])
     with pytest.raises(ValueError, match="not known .*width 4.*--measure"):
         run(workplace, monkeypatch, "--width", "4", "--clock", "pace")
 
@@ -304,9 +305,9 @@ def test_a_recorded_command_says_what_was_learned():
 
 
 def test_a_table_of_other_columns_is_refused(tmp_path):
-    scoreboard.append(tmp_path / "s.csv", [{"a": 1, "b": 2}])
+    tables.append(tmp_path / "s.csv", [{"a": 1, "b": 2}])
     with pytest.raises(ValueError, match=r"\['b', 'c'\]"):
-        scoreboard.append(tmp_path / "s.csv", [{"a": 1, "c": 2}])
+        tables.append(tmp_path / "s.csv", [{"a": 1, "c": 2}])
     assert (tmp_path / "s.csv").read_text().splitlines() == ["a,b", "1,2"]
     with pytest.raises(ValueError, match="move it away"):
         scoreboard.check(tmp_path / "s.csv")
@@ -661,3 +662,31 @@ def test_the_time_to_a_score_is_the_shortest_run_whose_mean_reached_it():
     ]
     text = plain(scoreboard.quality(pd.DataFrame(rows).assign(model="unet, width 16")))
     assert "| unet, width 16, random weights | 4 | 4 | | 4 min | 0.650 |" in text
+
+
+ON_JAX = """
+import importlib.abc, sys
+
+class NoTensorFlow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name.split(".")[0] == "tensorflow":
+            raise ModuleNotFoundError("no tensorflow here")
+
+sys.meta_path.insert(0, NoTensorFlow())
+from benchmarks import gpu
+sys.argv[1:] = [*sys.argv[1:], "--width", "4", "--minutes", "0.01", "--batch-sizes", "4"]
+sys.argv += ["--precisions", "mixed_bfloat16"]
+gpu.main()
+"""
+
+
+def test_a_gpu_is_measured_by_jax_alone(patches_h5, tmp_path):
+    pytest.importorskip("jax")
+    table = tmp_path / "gpu.csv"
+    done = python(ON_JAX, patches_h5, "--table", table, KERAS_BACKEND="jax")
+    said = done.communicate()[0]
+    found = pd.read_csv(table) if table.exists() else pytest.fail(said)
+    assert list(found["precision"]) == ["mixed_bfloat16"]
+    assert (found[["images a second", "network alone", "images seen"]] > 0).all(axis=None)
+    assert found["miou"].between(0, 1).all() and set(found["hardware"]) == {"cpu"}
+    assert found["share of peak"].isna().all()  # nobody has told a CPU's

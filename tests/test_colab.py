@@ -1,6 +1,7 @@
-"""Colab: what it lacks, how a notebook finds the course there, and two notebooks run to the end."""
+"""Colab and Kaggle: what they lack, how a notebook finds the course, notebooks run to the end."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -8,13 +9,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers import dubai_tree
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from classroom import colab, publish
-from classroom.stand_in import COLAB_HAS, ROOT, needs, run, variables
+from classroom.stand_in import COLAB, COLAB_HAS, KAGGLE, ROOT, needs, run, variables
+from segkit import datasets
 
 #: Git as it comes, whatever the reader has set.
 OWN_GIT = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
@@ -113,7 +116,7 @@ def test_the_set_up_cell_finds_the_course(place, tmp_path):
 
 def test_the_set_up_cell_says_what_to_do(tmp_path):
     done = opened(tmp_path)
-    assert done.returncode and "Mount the Drive" in done.stderr.splitlines()[-1]
+    assert done.returncode and "Where is the course?" in done.stderr.splitlines()[-1]
 
 
 def test_once_published_the_set_up_cell_clones_the_course(tmp_path):
@@ -125,10 +128,47 @@ def test_once_published_the_set_up_cell_clones_the_course(tmp_path):
     elsewhere["GIT_CONFIG_KEY_0"] = f"url.{source.as_uri()}.insteadOf"
     done = opened(tmp_path / "content", "owner/name", **elsewhere)
     assert done.stdout.startswith(f"from {tmp_path / 'content' / 'pixels-to-maps'}"), done.stderr
-    assert "Mount the Drive" in opened(tmp_path / "other", "owner/nowhere", **NO_NETWORK).stderr
+    assert (
+        "Where is the course?" in opened(tmp_path / "other", "owner/nowhere", **NO_NETWORK).stderr
+    )
 
 
 NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "none"}
+ON_KAGGLE = {colab.KAGGLE: "Interactive"}
+
+
+@pytest.mark.parametrize("place", ["course", "course/course-main", "datasets/owner/course", ".."])
+def test_the_set_up_cell_finds_the_course_among_the_inputs_of_kaggle(place, tmp_path):
+    (tmp_path / "working" / "sub").mkdir(parents=True)
+    folder = little_course(tmp_path / "input" / place) if place != ".." else tmp_path / "working"
+    folder = folder if place != ".." else little_course(folder / "pixels-to-maps")
+    done = opened(tmp_path / "working", prelude="", **ON_KAGGLE)
+    assert done.stdout == f"from {folder / 'classroom' / 'colab.py'}\n", done.stderr
+    assert "(on Kaggle)" in opened(tmp_path / "working" / "sub", prelude="", **ON_KAGGLE).stderr
+
+
+def test_on_kaggle_data_and_work_are_where_kaggle_has_them(tmp_path, monkeypatch):
+    for name in ("SEGKIT_DATA", "SEGKIT_WORK"):
+        monkeypatch.setenv(name, "x")  # so that it is as before, afterwards
+        monkeypatch.delenv(name)
+    (tmp_path / "working").mkdir()
+    slug = datasets.REGISTRY["dubai"]["kaggle"]
+    monkeypatch.chdir(tmp_path / "working")
+    nothing = tmp_path / "nothing.txt"
+    nothing.touch()
+    colab.install(nothing)
+    assert "SEGKIT_DATA" not in os.environ
+    monkeypatch.setenv(colab.KAGGLE, "Interactive")
+    monkeypatch.setenv("SEGKIT_WORK", "mine")
+    colab.install(nothing)
+    assert os.environ["SEGKIT_WORK"] == "mine"
+    assert os.environ["SEGKIT_DATA"] == str(tmp_path / "input")
+    for mount in (slug.split("/")[1], f"datasets/{slug}"):
+        place = tmp_path / "input" / mount
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (dubai_tree(tmp_path, tiles=1) / "dubai").rename(place)
+        assert len(datasets.find("dubai").tiles) == 9
+        shutil.rmtree(place)
 
 
 def test_on_a_machine_of_ones_own_the_set_up_cell_does_nothing(tmp_path):
@@ -148,11 +188,18 @@ def index(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("index")
-def test_a_notebook_runs_on_colab_first_and_alone(tmp_path):
-    """The shortest one; `make colab` runs them all."""
-    name = "01_hdf5_data_preparation.ipynb"
-    assert {"rasterio", "contextily"} <= run(ROOT / "notebooks" / name, tmp_path)
-    assert (tmp_path / "content" / name).exists()
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [(COLAB, "01_hdf5_data_preparation"), (KAGGLE, "02_patchification")],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_a_notebook_runs_first_and_alone(host, name, tmp_path):
+    """The shortest two; `make colab` runs them all."""
+    notebook = ROOT / "notebooks" / f"{name}.ipynb"
+    assert {"rasterio", "contextily"} <= run(notebook, tmp_path, host)
+    assert (tmp_path / host.opened / notebook.name).exists()
+    made = tmp_path / (host.opened if host is KAGGLE else host.course) / "work" / "sample"
+    assert (made / "tiles.h5").exists()
 
 
 @pytest.mark.usefixtures("index")

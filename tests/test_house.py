@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import helpers
 import nbformat
 import pytest
+import tensorflow as tf
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -222,6 +225,52 @@ def test_an_undeclared_package_is_seen():
     assert undeclared("import_module('torch.nn')") == ["torch"]
     assert undeclared("import jupyterlab") == [] and undeclared("import jupyterlab", True)
     assert undeclared("def play():\n    import jupyterlab", True) == []
+
+
+#: What somebody else calls by its name: Python, and the classes that ours come from.
+HOOKS = {"handle_starttag", "find_class", "persistent_load", "_repr_markdown_"}
+
+
+def names_of(source: str) -> set[str]:
+    """Return the functions and classes that some code defines, and the constants of its module."""
+    tree = ast.parse(source)
+    made = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = {node.name for node in ast.walk(tree) if isinstance(node, made)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            found |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)
+                      and isinstance(one.ctx, ast.Store)}  # fmt: skip
+    return {name for name in found if not (name.startswith("__") and name.endswith("__"))}
+
+
+def unused(defined: set[str], texts: list[str]) -> set[str]:
+    """Return those names that stand in all the texts once alone: where they are defined."""
+    words = Counter(word for text in texts for word in re.findall(r"\w+", text))
+    return {name for name in defined - HOOKS if words[name] < 2}
+
+
+def test_nothing_stands_there_that_nobody_uses():
+    code = [path for name in HOUSES[:-1] for path in (ROOT / name).rglob("*.py")]
+    texts = [source_of(path) for path in code]
+    kinds = (".html", ".toml", ".vrt", ".md")
+    beside = (path for name in HOUSES[:-1] for path in (ROOT / name).rglob("*"))
+    others = [source_of(path) for path in beside if path.suffix in kinds]
+    others += [cell.source for path in NOTEBOOKS for cells in read(path) for cell in cells]
+    assert not unused(set().union(*map(names_of, texts)), texts + others)
+    code = "A = B = 1\nclass C:\n    def used(self): return A\n    def __len__(self): return 0\n"
+    assert unused(names_of(code), [code, "C().used()"]) == {"B"}
+
+
+def test_what_will_go_fails_a_test():
+    with pytest.raises(DeprecationWarning, match="is deprecated"):
+        tf.test.is_gpu_available()  # TensorFlow logs it
+    with pytest.raises(DeprecationWarning):
+        warnings.warn("met in our own code", DeprecationWarning, stacklevel=1)
+    for package in ("keras.src.layers", "numpy", "rasterio.io"):
+        with pytest.raises(FutureWarning):
+            warnings.warn_explicit("announced", FutureWarning, "file.py", 1, package)
+    with pytest.warns(DeprecationWarning):
+        warnings.warn_explicit("of others", DeprecationWarning, "file.py", 1, "somebody.else")
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

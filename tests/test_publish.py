@@ -12,7 +12,7 @@ import yaml
 
 from classroom import archive, publish
 
-SET_UP_LINES = 12
+SET_UP_LINES = 13
 
 
 def texts(root: Path) -> dict[str, str]:

@@ -6,19 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import fsspec
+import h5py
 import keras
 import numpy as np
 import pytest
 import rasterio
-from helpers import scene_of, served, write
+from helpers import dubai_tree, scene_of, served, write
 from PIL import Image
 from rasterio.transform import from_origin
 
-from segkit import models, scenes, training
+from segkit import datasets, models, scenes, store, training
 from segkit.classes import DUBAI
 from segkit.datasets import Card
 from segkit.patches import starts
@@ -174,6 +176,29 @@ def test_a_scene_comes_from_a_server_and_its_map_goes_to_a_bucket(
         assert again["state"][0] == "current"
 
 
+def test_a_store_that_workers_read_is_that_of_one_process(tree, tiles_h5, tmp_path, cluster):
+    found = datasets.find("dubai", tree)
+    made = scale.build_store(found, tmp_path / "tiles.h5", cluster)
+    assert store.attributes(made) == store.attributes(tiles_h5) and len(found.tiles) > scale.AHEAD
+    with h5py.File(made) as one, h5py.File(tiles_h5) as other:
+        assert list(one["tiles"]) == list(other["tiles"])
+        for name, tile in one["tiles"].items():
+            assert str(dict(tile.attrs)) == str(dict(other["tiles"][name].attrs))
+            for kind in ("image", "mask"):
+                assert np.array_equal(tile[kind], other["tiles"][name][kind])
+
+
+def test_a_tile_that_no_worker_can_read_leaves_the_old_store(tmp_path, cluster):
+    root = dubai_tree(tmp_path / "data", tiles=1)
+    found = datasets.find("dubai", root)
+    found.tiles[4].mask.write_bytes(found.tiles[4].mask.read_bytes()[:99])
+    (tmp_path / "tiles.h5").write_text("old")
+    with pytest.raises(datasets.DatasetError, match="image_part_005"):
+        scale.build_store(found, tmp_path / "tiles.h5", cluster)
+    assert (tmp_path / "tiles.h5").read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "tiles.h5"}
+
+
 def test_maps_of_two_projections_become_one(model, tmp_path):
     here = write(tmp_path / "a.tif", np.zeros((1, 40, 40), np.uint8))
     with rasterio.open(here) as first:
@@ -217,9 +242,10 @@ if __name__ == "__main__":
 
 
 def test_a_killed_worker_loses_nothing(model, sources, tmp_path):
+    """Forty scenes, two workers, one of them killed in the middle."""
     script = tmp_path / "run.py"
     script.write_text(KILLED)
-    more = [write(tmp_path / "in" / f"more_{i}.tif", picture(i, (300, 300))) for i in range(8)]
+    more = [write(tmp_path / "in" / f"more_{i}.tif", picture(i, (200, 150))) for i in range(36)]
     command = [sys.executable, script, model, tmp_path / "maps", *more, *sources]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         workers = [int(word) for word in process.stdout.readline().split()]
@@ -227,8 +253,30 @@ def test_a_killed_worker_loses_nothing(model, sources, tmp_path):
             time.sleep(0.05)
         os.kill(workers[0], signal.SIGKILL)
         said = process.stdout.read()
-    assert said.split()[-13] == "done" and set(said.split()[-12:]) <= {"mapped", "current"}
-    for source in (more[0], more[-1], sources[-1]):
-        target = tmp_path / "maps" / source.name
-        assert target.read_bytes() == alone(model, source, tmp_path)
+    assert said.split()[-41] == "done" and set(said.split()[-40:]) <= {"mapped", "current"}
+    net = training.load(model)
+    for source in (*more, *sources):
+        expected = scenes.predict(net, source, tmp_path / "alone.tif", **HOW).read_bytes()
+        assert (tmp_path / "maps" / source.name).read_bytes() == expected
+    assert not list((tmp_path / "maps").glob("*.part"))
+
+
+def test_after_the_scheduler_is_gone_a_rerun_makes_what_is_missing(model, tmp_path):
+    (tmp_path / "in").mkdir()
+    many = [write(tmp_path / "in" / f"{i}.tif", picture(i, (150, 90))) for i in range(30)]
+    threads = {"processes": False, "n_workers": 2, "dashboard_address": None}
+    run = partial(scale.predict_scenes, model, many, tmp_path / "maps", **HOW)
+    with ThreadPoolExecutor(1) as apart:
+        with distributed.LocalCluster(**threads) as first, distributed.Client(first) as client:
+            work = apart.submit(run, client)
+            while len(list((tmp_path / "maps").glob("*.json"))) < 3:
+                time.sleep(0.01)
+        assert work.exception(timeout=60) or "failed" in set(work.result()["state"])
+    kept = {path.stem: path.stat().st_mtime_ns for path in (tmp_path / "maps").glob("*.json")}
+    assert 3 <= len(kept) < 30
+    with distributed.LocalCluster(**threads) as second, distributed.Client(second) as client:
+        table = run(client).set_index("scene")
+    for source in many:
+        assert table["state"][str(source)] == ("current" if source.stem in kept else "mapped")
+        assert (tmp_path / "maps" / source.name).read_bytes() == alone(model, source, tmp_path)
     assert not list((tmp_path / "maps").glob("*.part"))

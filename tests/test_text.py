@@ -14,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 
 import segkit
 from benchmarks import times
+from cityscape import dataset, mountains
+from segkit.models.files import SHIPPED, read_record
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -182,3 +184,15 @@ def test_the_citation_is_complete():
     assert cited["cff-version"] == "1.2.0" and cited["version"] == segkit.__version__
     assert cited["authors"] == [{"name": "Pixels to Maps contributors"}]
     assert {"message", "title", "license"} <= cited.keys()
+    assert f"\n## {segkit.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_data_and_models_are_cited_with_their_versions():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["references"]
+    versions = {one["title"]: one["version"] for one in cited}
+    assert all(one["authors"] for one in cited)
+    made = {path.stem: read_record(path)["made"][:10] for path in SHIPPED.glob("*.keras")}
+    expected = {f"{name}, a trained model": day for name, day in made.items()}
+    expected["The embedded city of Pixels to Maps"] = str(dataset.VERSION)
+    expected["The embedded mountains with landslides of Pixels to Maps"] = str(mountains.VERSION)
+    assert versions == expected and len(made) == 2

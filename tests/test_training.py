@@ -211,7 +211,7 @@ class Weights(keras.callbacks.Callback):
         self.seen = []
 
     def on_train_batch_end(self, batch, logs=None):
-        self.seen.append(np.array(self.model.trainable_weights[0]))
+        self.seen.append(keras.ops.convert_to_numpy(self.model.trainable_weights[0]))
 
 
 def test_a_running_mean_of_the_weights_is_what_is_kept(data, tmp_path):
@@ -336,6 +336,7 @@ def test_setup_is_the_same_for_a_seed():
 DEVICES = """
 import sys
 from pathlib import Path
+import numpy as np
 from segkit import models, pipeline, store, training
 tiles_h5, folder = map(Path, sys.argv[1:])
 for devices in (2, 1):  # parts of a CPU can be asked for only before all else
@@ -346,6 +347,7 @@ for devices in (2, 1):  # parts of a CPU can be asked for only before all else
     path = folder / f"{devices}.keras"
     history = training.fit(model, crops, None, scheme, path, epochs=10, steps=5, loss=loss)
     print("losses", *history["loss"])
+    print("answers", len(models.predict(model, np.full((3, 32, 32, 3), 99, np.float32))))
 """
 
 
@@ -354,6 +356,7 @@ def test_two_devices_learn_what_one_learns(tiles_h5, tmp_path):
     lines = [line.split()[1:] for line in done.splitlines() if line.startswith("losses")]
     two, one = (np.array(line, float) for line in lines)
     assert len(one) == 10 and np.ptp(one) > 0.01
+    assert done.count("answers 3\n") == 2  # each image once, however many devices there are
     assert np.abs(two - one).max() < 1e-4
     twins = [training.load(tmp_path / f"{devices}.keras") for devices in (2, 1)]
     image = np.full((1, 32, 32, 3), 99, np.float32)

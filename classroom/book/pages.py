@@ -13,8 +13,14 @@ from classroom.book import words
 from classroom.notebooks import EXERCISE, ROAD
 
 START, GLOSSARY = "README.md", "notebooks/glossary.md"
-BESIDE = (GLOSSARY, "benchmarks/README.md", "data/README.md", "models/README.md")
-BESIDE += ("INSTRUCTORS.md", "CONTRIBUTING.md")
+BESIDE = (
+    GLOSSARY,
+    "notebooks/project.md",
+    "benchmarks/README.md",
+    "data/README.md",
+    "models/README.md",
+)
+BESIDE += ("INSTRUCTORS.md", "CONTRIBUTING.md", "CHANGELOG.md")
 LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 YOUR_TURN, RECAP = "## Your turn", "## Recap"
 #: Where the notebooks lie as they are in the repository, for download.

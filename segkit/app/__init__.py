@@ -25,7 +25,6 @@ CSS, INTRO, TOLD = (Path(__file__).with_name(f"page.{kind}") for kind in ("css",
 PAGE = tomllib.loads(TOLD.read_text("utf-8"))
 #: What is told in the error's own words.
 KNOWN = (ValueError, OSError, MemoryError)
-NONE = "none"
 
 
 def answer(upload: str | None, first: str, second: str):
@@ -33,7 +32,7 @@ def answer(upload: str | None, first: str, second: str):
     try:
         if not upload:
             raise ValueError("choose a picture first, or take the example.")
-        yield from desk.run(upload, [first] + [second] * (second != NONE))
+        yield from desk.run(upload, [first] + [second] * (second != "none"))
     except Exception as error:
         told = str(error) if isinstance(error, KNOWN) else type(error).__name__
         yield [], f"<b>No map:</b> {escape(told.replace(f'{desk.FOLDER}/', ''))}"
@@ -41,7 +40,6 @@ def answer(upload: str | None, first: str, second: str):
 
 def example() -> str:
     """Return a square of the embedded city's scene, half a kilometer wide, with coordinates."""
-    desk.FOLDER.mkdir(mode=0o700, exist_ok=True)
     city, target = datasets.find("sample").tiles[0].image.parents[3], desk.FOLDER / "example.tif"
     square = f"vrt://{city}/scene/scene.tif?srcwin=0,0,1024,1024"
     rasters.cloud_optimized(square, target)
@@ -60,7 +58,7 @@ def build() -> gr.Blocks:
                 upload = gr.File(label="Picture: PNG, JPEG or GeoTIFF", file_types=kinds)
                 sample = gr.Button("Take the example", visible=bool(find_spec("cityscape")))
                 first = gr.Dropdown(names, value=names[0], label="Model")
-                second = gr.Dropdown([NONE, *names], value=NONE, label="Another, beside it")
+                second = gr.Dropdown(["none", *names], value="none", label="Another, beside it")
                 with gr.Row():
                     go, stop = gr.Button("Map it", variant="primary"), gr.Button("Cancel")
                 seen = gr.Slider(0, 1, 0.6, step=0.05, label="Opacity of the map")
@@ -96,8 +94,7 @@ def launch(port: int | None = None, server_name="127.0.0.1", **how):
     desk.FOLDER.mkdir(mode=0o700, exist_ok=True)  # before Gradio makes it, for all to read
     desk.THREAD.apply_async(desk.prepare, (next(iter(desk.known().values())),))
     blocks = build()
-    fonts = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    where = {"server_name": server_name, "server_port": port, "css_paths": CSS, "theme": fonts}
-    blocks.launch(**{**PAGE["launch"], **where, **how})
+    where = {"server_name": server_name, "server_port": port, "css_paths": CSS}
+    blocks.launch(**PAGE["launch"] | where | how, theme=gr.themes.Default(**PAGE["fonts"]))
     print(f"The app is at {blocks.local_url}", flush=True)
     return blocks

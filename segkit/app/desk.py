@@ -16,11 +16,12 @@ from PIL import Image, ImageOps
 
 from segkit import cleanup, files, maps, models, patches, rasters, scenes
 
-#: What is taken: pixels and bands at most; pictures in 8 bits, and rasters of any bands.
-MOST_PIXELS, MOST_BANDS = 40_000_000, 64
+#: What is taken: pixels and bands at most, and results that stay on disk.
+MOST_PIXELS, MOST_BANDS, MOST_RESULTS = 40_000_000, 64, 24
+#: Pictures in 8 bits, and rasters of any bands.
 PICTURES, KINDS, RASTERS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG"), (".tif", ".tiff")
-#: Pixels of a window; results that stay on disk; pixels of a picture's longer side on the page.
-WINDOW, OVERLAP, MOST_RESULTS, LONGEST = 256, 0.5, 24, 1200
+#: Pixels of a window; how windows overlap; pixels of a picture's longer side on the page.
+WINDOW, OVERLAP, LONGEST = 256, 0.5, 1200
 FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{getpass.getuser()}"
 #: How a result looks on the page.
 PAGE = jinja2.Template(Path(__file__).with_name("page.html").read_text("utf-8"), autoescape=True)
@@ -42,9 +43,8 @@ class Watched:
 
 def known() -> dict[str, Path]:
     """Return the models there are: those that come with the project, and those in the workspace."""
-    own = sorted(files.work_root().glob("*/models/*.keras"))
-    shipped = sorted(models.SHIPPED.glob("*.keras"))
-    return {p.stem: p for p in shipped} | {files.shown(p): p for p in own}
+    shipped, own = models.SHIPPED.glob("*.keras"), files.work_root().glob("*/models/*.keras")
+    return {p.stem: p for p in sorted(shipped)} | {files.shown(p): p for p in sorted(own)}
 
 
 #: A model that is used again is not loaded again, unless its file has changed.

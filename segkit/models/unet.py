@@ -140,6 +140,6 @@ def _answer(model, images: np.ndarray, turns: int, flip: int) -> np.ndarray:
     # Keras from 3.14 on enlarges no image whose size its program leaves open: one for each size.
     programs, size = vars(model).setdefault("programs", {}), seen.shape[1:3]
     model.predict_function = programs.get(size)
-    found = np.asarray(model.predict_on_batch(seen), np.float32)
+    found = np.asarray(model.predict_on_batch(seen), np.float32)[: len(seen)]  # devices: each all
     programs[size] = model.predict_function
     return np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
