@@ -134,6 +134,7 @@ pin:
 	@$(PIP) --no-build-isolation -e .
 	@echo "$(CURDIR)" > $@
 
-## make clean    remove what the course made, and .venv
+## make clean    remove what the course made, and .venv; work/mycity and work/challenge stay
 clean:
-	rm -rf .venv work
+	rm -rf .venv
+	test ! -d work || find work -mindepth 1 -maxdepth 1 ! -name mycity ! -name challenge -exec rm -rf {} +

@@ -277,6 +277,7 @@ def headline(found: pd.DataFrame) -> str:
         "mIoU": _numbers(ends["miou"], 3),
         "lowest–highest": _range(ends["low"].where(ends["seeds"] > 1), ends["high"]),
         "seeds": ends["seeds"],
+        "mIoU, part 9 alone": _numbers(ends["test"], 3),
         "accuracy": _numbers(ends["accuracy"], 3),
     }
     return _markdown(columns)
@@ -322,6 +323,7 @@ def _spread(alike) -> pd.DataFrame:
     ends = alike.agg(
         seeds=("seed", "nunique"), miou=("miou", "mean"), low=("miou", "min"),
         high=("miou", "max"), accuracy=("accuracy", "mean"), crops=("images_seen", "mean"),
+        test=("miou (test)", "mean"),
     )  # fmt: skip
     return ends.reset_index()
 

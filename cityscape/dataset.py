@@ -52,7 +52,7 @@ def write(
         folder: where it goes; a finished set of this version and city is left as it is.
         city: which world and sensor; or which mountains (see `write_landslides`).
         progress: whether to show a progress bar.
-        hidden: whether the scene comes without its mask, and nothing says which city it is.
+        hidden: whether the scene comes without its mask, and without what tells of it.
 
     Returns:
         The folder.
@@ -91,10 +91,9 @@ def _stamp(city: City, kind: str) -> dict:
 
 
 def _write_all(folder: Path, city: City, progress: bool, hidden: bool) -> None:
-    jobs = [
-        (_write_scene, folder / "scene", city, hidden),
-        (_write_map, folder / "basemap.tif", city),
-    ]
+    jobs = [(_write_scene, folder / "scene", city, hidden)]
+    if not hidden:  # drawn from what the city is: an answer, nearly
+        jobs.append((_write_map, folder / "basemap.tif", city))
     for tile in range(1, len(SIZES) + 1):
         for part in range(1, PARTS * PARTS + 1):
             jobs.append((_write_part, folder / FOLDER, tile, part, city))

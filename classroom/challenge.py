@@ -1,16 +1,18 @@
 """A city that nobody has seen, to be mapped: a class competes, each year on another one.
 
-    python -m classroom.challenge new --seed 7
-    python -m classroom.challenge score map.tif --seed 7 --team "Blue crabs"
+    python -m classroom.challenge new
+    python -m classroom.challenge score map.tif --seed <the number> --team "Blue crabs"
 
-`new` writes tiles with masks to train on and a scene without. The seed is the answer key: who
-teaches keeps it. `score` makes the scene's truth again from the seed, compares, and appends a row
-to a table.
+`new` draws a seed, says it, and writes tiles with masks to train on and a scene without. The seed
+is the answer key: who teaches keeps it. `score` makes the scene's truth again from the seed,
+compares, and appends a row to the table of this city, once for each team.
 """
 
 import argparse
+import secrets
 import sys
 import tempfile
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +31,10 @@ TOLERANCE = 3
 #: A map may lie off its place by so small a share of a pixel: rounding.
 OFF = 0.01
 NO_DATA = 255
+#: Bits of a seed that is drawn: too many to try them all.
+BITS = 60
+#: Who only tries a map, as often as they like.
+NOBODY = "nobody"
 
 
 class NotComparable(ValueError):
@@ -109,8 +115,14 @@ def score(map_tif: Path, seed: int) -> dict[str, float]:
 
 
 def append(table: Path, row: dict) -> pd.DataFrame:
-    """Add a row to a table; return it, best first."""
+    """Add a row to a table; return it, best first.
+
+    Raises:
+        NotComparable: the team is there already.
+    """
     before = [pd.read_csv(table)] if table.exists() else []
+    if before and row["team"] != NOBODY and row["team"] in set(before[0]["team"]):
+        raise NotComparable(f"{row['team']} has handed in a map already: one map for each team")
     found = pd.concat([*before, pd.DataFrame([row])], ignore_index=True)
     with whole(table) as part:
         found.to_csv(part, index=False)
@@ -125,27 +137,30 @@ def main(words: list[str] | None = None) -> None:
     )
     tasks = parser.add_subparsers(dest="task", required=True)
     new, scored = tasks.add_parser("new"), tasks.add_parser("score")
-    for one in (new, scored):
-        one.add_argument("--seed", type=int, required=True, help="names the city: keep it secret")
+    drawn = {"default": secrets.randbits(BITS), "help": "names the city; drawn by default"}
+    new.add_argument("--seed", type=int, **drawn)
+    scored.add_argument("--seed", type=int, required=True, help="names the city: keep it secret")
     new.add_argument("--folder", type=Path, default=folder / "city", help="to be handed out")
     scored.add_argument("map", type=Path, help="a GeoTIFF of class indices on the scene's grid")
-    scored.add_argument("--team", default="nobody", help="who made the map")
-    scored.add_argument("--table", type=Path, default=folder / "scores.csv")
+    scored.add_argument("--team", default=NOBODY, help="who made the map")
+    scored.add_argument("--table", type=Path, help="where scores are kept; one for each city")
     given = parser.parse_args(words)
     if given.task == "new":
         made = cityscape.write(given.folder, cityscape.invented(given.seed), True, hidden=True)
-        scene = made / "scene" / "scene.tif"
-        print(f"Hand out {made}. The notebooks train on its tiles and map its scene with:")
-        print(f"  SEGKIT_DATASET=dubai SEGKIT_DATA={made} SEGKIT_SCENE={scene} make lab")
+        print(f"The seed is {given.seed}: keep it to score by, and keep it secret.")
+        print(f"Hand out {shown(made)}. The notebooks train on its tiles and map its scene with:")
+        print("  SEGKIT_DATASET=dubai SEGKIT_DATA=path/of/city \\")
+        print("  SEGKIT_SCENE=path/of/city/scene/scene.tif make lab")
         return
+    city = zlib.crc32(str(given.seed).encode())
+    row = {"date": date.today().isoformat(), "team": given.team, "map": given.map.name}
+    table = given.table or folder / f"scores_{city:08x}.csv"
     try:
-        found = score(given.map, given.seed)
+        found = {key: round(value, 4) for key, value in score(given.map, given.seed).items()}
+        print(append(table, row | found).to_string())
     except NotComparable as error:
         sys.exit(str(error))
-    row = {"date": date.today().isoformat(), "team": given.team, "map": given.map.name}
-    table = append(given.table, {**row, **{key: round(value, 4) for key, value in found.items()}})
-    print(table.to_string())
-    print(f"Kept in {shown(given.table)}.")
+    print(f"Kept in {shown(table)}.")
 
 
 if __name__ == "__main__":

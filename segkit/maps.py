@@ -76,7 +76,8 @@ def adjusted_areas(confusion: np.ndarray, mapped: Sequence[float], names=None) -
     interval comes out too short.
 
     Args:
-        confusion: (C, C) counts of checked places, rows = truth, as `metrics.confusion` gives.
+        confusion: (C, C) counts of checked places, rows = truth, columns = map, as
+            `metrics.confusion` gives; Olofsson et al. write it the other way round.
         mapped: area of each class on the map (C,), in any unit.
         names: of the classes.
 

@@ -62,10 +62,11 @@ def test_what_is_handed_out_holds_no_answer(city, tmp_path, monkeypatch, capsys)
     folder = tmp_path / "city"
     challenge.main(["new", "--seed", str(SEED), "--folder", str(folder)])
     files = {path.name for path in folder.rglob("*")}
-    assert "scene.tif" in files and "scene_mask.tif" not in files
+    assert "scene.tif" in files and not {"scene_mask.tif", "basemap.tif"} & files
     told = json.loads((folder / "sample.json").read_text())
     assert not {"seed"} & set(told) and city.seed not in told.values()
-    assert f"SEGKIT_DATA={folder} " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"The seed is {SEED}:" in said and "SEGKIT_DATA=path/of/city " in said
     monkeypatch.setenv("SEGKIT_DATA", str(folder))
     assert len(datasets.find("dubai").tiles) == 54
 
@@ -85,6 +86,30 @@ def test_a_perfect_map_scores_one_and_the_table_grows(truth_tif, tmp_path, capsy
     assert best[["miou", "accuracy", "boundary f1"]].tolist() == [1, 1, 1]
     assert best["area error"] == 0 < found.loc["Sandpipers", "area error"]
     assert found.loc["Sandpipers", "miou"] < 0.5
+    with pytest.raises(SystemExit, match="Crabs has handed in a map already"):
+        challenge.main(["score", str(truth_tif), "--team", "Crabs", *words])
+    for _ in range(2):
+        challenge.main(["score", str(land), *words])
+    assert pd.read_csv(table)["team"].tolist() == ["Sandpipers", "Crabs", "nobody", "nobody"]
+
+
+def test_each_city_has_a_table_and_a_seed_that_nobody_guesses(
+    truth_tif, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setenv("SEGKIT_WORK", str(tmp_path))
+    monkeypatch.setattr(challenge, "score", lambda *_: {"miou": 0.5})
+    for seed in ("7", "8"):
+        challenge.main(["score", str(truth_tif), "--seed", seed, "--team", "Crabs"])
+    assert len(list((tmp_path / "challenge").glob("scores_*.csv"))) == 2
+    monkeypatch.setattr(challenge.cityscape, "invented", lambda seed: seed)
+    monkeypatch.setattr(challenge.cityscape, "write", lambda folder, *_, **__: folder)
+    capsys.readouterr()
+    for _ in range(2):
+        challenge.main(["new"])
+    drawn = [
+        int(word.strip(":")) for word in capsys.readouterr().out.split() if word[:-1].isdigit()
+    ]
+    assert len(set(drawn)) == 2 and min(drawn) > 2**40
 
 
 def test_scores_worked_out_by_hand():

@@ -3,7 +3,9 @@
 import re
 
 import geopandas
+import numpy as np
 import pandas as pd
+import pytest
 from helpers import REPOSITORY
 
 from segkit import classes, datasets, maps, rasters
@@ -14,10 +16,10 @@ STEPS = re.findall(r"```python\n(.*?)```", BRIEF, re.DOTALL)
 CORNER, SIDE = "vrt://{}?srcwin=512,512,{},{}", 640
 #: What a test has no time for, and what it does instead.
 SHORTER = {
-    "SIDE, COUNT = 256, 10": "SIDE, COUNT = 128, 4",
-    'train"), 192, 8)': 'train"), 64, 2)',
+    "SIDE, COUNT = 256, 10": "SIDE, COUNT = 128, 6",
+    ", 192, 8, seed": ", 64, 2, seed",
     "minutes=5": "epochs=1, steps=3",
-    "min(50, ": "min(20, ",
+    "max(50, 400": "max(20, 100",
 }
 
 
@@ -36,9 +38,9 @@ def test_the_brief_leads_from_a_picture_to_hectares_with_intervals(tmp_path, mon
         )
     exec(code[0], scope)
     squares = geopandas.read_file(folder / "squares.gpkg")
-    assert len(squares) == len(list((folder / "images").glob("*.tif"))) == 4
+    assert len(squares) == len(list((folder / "images").glob("*.tif"))) == 6
     # Somebody who draws without a fault, in degrees.
-    drawn = maps.polygons(folder / "scene_mask.tif").clip(squares.union_all())
+    drawn = maps.polygons(folder / "scene_mask.tif").clip(squares.union_all(), keep_geom_type=True)
     named = {str(number): name for number, name in enumerate(classes.DUBAI.names)}
     drawn["class"] = drawn["class"].replace(named)
     drawn.to_crs("EPSG:4326").to_file(folder / "drawn.gpkg")
@@ -53,7 +55,11 @@ def test_the_brief_leads_from_a_picture_to_hectares_with_intervals(tmp_path, mon
     sample.to_file(folder / "sample.gpkg")
     capsys.readouterr()
     exec(code[5], scope)
-    assert "± 95 %" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "± 95 %" in said and "overall accuracy" in said
+    n, weight = scope["counts"].sum(axis=0), scope["weight"]
+    right = np.diag(scope["counts"])[n > 0] / n[n > 0]
+    assert np.trace(scope["share"]) == pytest.approx((right * weight[n > 0]).sum())
     assert scope["counts"].sum() == len(sample) and len(code) == 6
     mapped = pd.Series(scope["mapped_areas"]).sum()
     assert abs(mapped - scope["areas"].sum()) < 1e-9

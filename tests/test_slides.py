@@ -42,12 +42,15 @@ def test_a_sheet_holds_what_its_notebook_says(tmp_path):
     )
     first, second = made["questions"]
     assert first["ask"] == "How many <code>x &lt; 1</code>? And why?"
-    assert first["picture"] == "data:image/png;base64,aGk="  # up to what is to be noticed
+    assert first["text"] == "\n".join(["…", *["one"] * slides.LONGEST])  # the first cell's
     assert second == {"ask": "Which?", "picture": "data:image/png;base64,aGk="}
     assert made["surprises"] == [
         ["first map", "a <em>lot</em>", "little", "Say <code>&lt;it&gt;</code>."]
     ]
-    assert slides.shown(cells[3:4])["text"] == "\n".join(["one"] * slides.LONGEST + ["…"])
+    log = new_output("stream", text="epoch  1/2  loss 1.0\nepoch  2/2  loss 0.5\n")
+    assert slides.shown([new_code_cell("fit", outputs=[log]), *cells[5:6]]) == {
+        "picture": "data:image/png;base64,aGk="
+    }
 
 
 def test_both_pages_are_whole_and_ask_for_nothing(tmp_path):

@@ -27,9 +27,11 @@ PROMISE = re.compile(
 READ = re.compile(r"\| Time \| (.+?) \|")
 #: A row of the table of surprises: where, what most guess, what comes, what to say.
 SURPRISE = re.compile(r"^\| (\d\d) ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-NOTICE = "**What to notice.**"
-#: Lines of a cell's text that notes show.
-LONGEST = 9
+#: Lines of a cell's text that notes show; what a training prints.
+LONGEST, LOG = 9, "epoch "
+#: Notebooks whose title picture answers a question: their sheet has the first one they draw, or
+#: none, where that answers one, too.
+TOLD, BARE = ("01", "04", "08"), ("13",)
 
 
 def html(markdown: str) -> Markup:
@@ -49,18 +51,26 @@ def picture(png: bytes) -> str:
 
 
 def shown(cells: list) -> dict:
-    """Return what cells after a question have shown: the first picture, or else the last text."""
-    texts = []
+    """Return what the first cell after a question that shows something has shown.
+
+    Returns:
+        "picture": its first one; or else "text": its last lines. A training is passed over.
+    """
     for cell in cells:
-        if cell.cell_type == "markdown" and NOTICE in cell.source:
-            break
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "image/png" in data:
-                return {"picture": picture(base64.b64decode(data["image/png"]))}
-            texts.append(output.get("text") or data.get("text/plain", ""))
-    lines = next((text.rstrip().splitlines() for text in reversed(texts) if text.strip()), [])
-    return {"text": "\n".join(lines[:LONGEST] + ["…"] * (len(lines) > LONGEST))}
+        outputs = cell.get("outputs", [])
+        if drawn := pictures([cell]):
+            return {"picture": picture(drawn[0])}
+        texts = [one.get("text") or one.get("data", {}).get("text/plain", "") for one in outputs]
+        lines = [line for text in texts for line in text.rstrip().splitlines()]
+        if lines and not any(line.startswith(LOG) for line in lines):
+            return {"text": "\n".join(["…"] * (len(lines) > LONGEST) + lines[-LONGEST:])}
+    return {"text": ""}
+
+
+def pictures(cells: list) -> list[bytes]:
+    """Return the pictures that cells have drawn."""
+    found = [one.get("data", {}) for cell in cells for one in cell.get("outputs", [])]
+    return [base64.b64decode(data["image/png"]) for data in found if "image/png" in data]
 
 
 def sheet(path: Path, surprises: list[tuple]) -> dict:
@@ -79,13 +89,16 @@ def sheet(path: Path, surprises: list[tuple]) -> dict:
         for hit in QUESTION.finditer(cell.source)
     ]
     mine = [list(map(html, row[1:])) for row in surprises if row[0] == path.name[:2]]
+    title = (path.parent / head["picture"]).read_bytes()
+    first = pictures(cells)[0] if path.name.startswith(TOLD) else title
+    bare = path.name.startswith(BARE)
     return {
         "number": path.name[:2],
         "title": head["title"],
         "promise": html(" ".join(head["promise"].split())),
         "time": more[1] if more else "",
         "alt": head["alt"],
-        "picture": picture((path.parent / head["picture"]).read_bytes()),
+        "picture": None if bare else picture(first),
         "questions": questions,
         "surprises": mine,
     }
