@@ -20,8 +20,9 @@ from segkit.basemaps import add_basemap  # noqa: F401 (maps.add_basemap)
 from segkit.rasters import BLOCK, EARTH, NODATA, scheme_of, write
 
 SQUARE_METERS_PER_HECTARE = 10_000
-#: Points added along each edge of a block before it is laid on the ellipsoid.
-POINTS_PER_EDGE = 8
+#: Points added along each edge of a block before it is laid on the ellipsoid; meters that a block
+#: may be wide, for its pixels count as equal.
+POINTS_PER_EDGE, WIDEST = 8, 5_000
 
 
 def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFrame:
@@ -124,7 +125,8 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
         _check_same(old, new)
         project = rasters.to_degrees(old.crs) if old.crs else None
         moved, became = np.zeros((256, 256)), np.full(old.shape if target else 0, NODATA, np.uint8)
-        for area in subdivide(Window(0, 0, old.width, old.height), BLOCK, BLOCK):
+        side = max(1, min(BLOCK, int(WIDEST / (rasters.pixel_size(old) or 1))))
+        for area in subdivide(Window(0, 0, old.width, old.height), side, side):
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
             known &= there
             size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1

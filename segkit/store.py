@@ -83,9 +83,8 @@ def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
 def _created(file: h5py.File, card: Card, tile: Tile) -> h5py.Group:
     """Return the group of a tile: what it comes from, and two arrays to be filled."""
     group, (height, width) = file.create_group(f"tiles/{tile.id}"), size(tile.image)
-    chunks, shape = (min(CHUNK, height), min(CHUNK, width)), (height, width)
+    chunks, shape, bands = (min(CHUNK, height), min(CHUNK, width)), (height, width), len(card.bands)
     # Photographs hardly shrink and would be slower to read; masks shrink fifty-fold.
-    bands = len(card.bands)
     group.create_dataset("image", (*shape, bands), card.dtype, chunks=(*chunks, bands))
     group.create_dataset("mask", shape, "u1", chunks=chunks, compression=1)
     crs, transform = georeference(tile.image)

@@ -40,6 +40,22 @@ def test_a_square_kilometer_has_100_hectares_in_any_crs(square, crs, tmp_path):
     assert maps.areas(path)["hectares"][0] == pytest.approx(true, rel=1e-3)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+def test_large_pixels_have_the_size_of_their_own_latitude(crs, tmp_path):
+    """Two classes, north and south, in one block of the file; pixels of some 5 km."""
+    bounds = geopandas.GeoSeries([box(10, 50, 12, 60)], crs="EPSG:4326").to_crs(crs).total_bounds
+    west, south, east, north = bounds
+    transform = from_bounds(west, south, east, north, 40, 200)
+    indices = np.repeat([[0], [1]], 100, axis=0).repeat(40, axis=1).astype(np.uint8)
+    found = maps.areas(write_map(tmp_path / "map.tif", indices, crs, transform))
+    middle = (south + north) / 2
+    halves = [box(west, middle, east, north), box(west, south, east, middle)]
+    halves = geopandas.GeoSeries([x.segmentize((north - south) / 500) for x in halves], crs=crs)
+    true = halves.to_crs("EPSG:6933").area / 10_000
+    pair = found.set_index("class")["hectares"].loc[["0", "1"]].to_numpy()
+    assert pair == pytest.approx(true.to_numpy(), rel=1e-3) and pair[1] > 1.1 * pair[0]
+
+
 def test_web_mercator_is_off_by_the_cosine_squared(square):
     mercator = square.to_crs("EPSG:3857")
     latitude = np.radians(square.to_crs("EPSG:4326").total_bounds[[1, 3]].mean())
