@@ -30,6 +30,7 @@ RANDOM = RESULTS / "random" / "scoreboard.csv"
 CURVES = RESULTS / "curves.csv"
 NEIGHBORS = RESULTS / "neighbors.csv"
 LANDSLIDES = RESULTS / "landslides.csv"
+SLIDES = RESULTS / "slides.csv"
 GENERALIZATION = RESULTS / "generalization.csv"
 DISTANCES = RESULTS / "distances.csv"
 CITY_FOLDS = RESULTS / "city_folds" / "scoreboard.csv"
@@ -407,6 +408,23 @@ def landslides(_: pd.DataFrame) -> str:
     return _markdown(columns)
 
 
+def slides(_: pd.DataFrame) -> str:
+    """Write what networks find that differ from the first in one thing (`benchmarks.lessons`)."""
+    ends = pd.read_csv(SLIDES).groupby("arm").agg(
+        seeds=("seed", "nunique"), f1=("f1 at threshold", "mean"), low=("f1 at threshold", "min"),
+        high=("f1 at threshold", "max"), average=("average precision", "mean"),
+    )  # fmt: skip
+    ends = ends.reset_index().sort_values("f1")
+    columns = {
+        "network": ends["arm"],
+        "seeds": ends["seeds"],
+        "F1 of Landslide": _numbers(ends["f1"], 3),
+        "lowest–highest": _range(ends["low"], ends["high"]),
+        "average precision": _numbers(ends["average"], 3),
+    }
+    return _markdown(columns)
+
+
 def labels(_: pd.DataFrame) -> str:
     """Write how many labels of the held-out images look wrong (`benchmarks.labels`)."""
     found = pd.read_csv(LABELS)
@@ -513,6 +531,7 @@ TABLES = {
     "labels": labels,
     "neighbors": neighbors,
     "landslides": landslides,
+    "slides": slides,
     "storing": storing,
     "engines": engines,
     "bench": lambda _: _markdown(bench.summary()),
