@@ -89,21 +89,26 @@ def test_all_scores_are_those_of_the_library(workplace, monkeypatch):
     assert found["iou Water"] == pytest.approx(metrics.scores(both, DUBAI)["iou"]["Water"])
 
 
+def test_what_a_step_costs_is_measured_and_kept(workplace, monkeypatch):
+    monkeypatch.setattr(options, "COSTS", workplace[1] / "costs.csv")
+    monkeypatch.setattr(speed, "yardstick", lambda: lambda: 0.032)
+    small = "--width 4 --crop 32 --batch-size 2 --clock pace --measure"
+    run(workplace, monkeypatch, *small.split(), rows=False)
+    (cost,) = pd.read_csv(options.COSTS)["ms per step"]
+    assert cost > 0
+
+
 def test_a_pretrained_run_on_a_tenth_of_the_images_goes_on_after_its_frozen_part(
     workplace, monkeypatch
 ):
-    """By the pace: the cost of a step is measured first, then minutes are so many steps."""
-    monkeypatch.setattr(options, "COSTS", workplace[1] / "costs.csv")
-    monkeypatch.setattr(speed, "yardstick", lambda: lambda: 0.032)
+    """By the pace: minutes are so many steps."""
     lite = "--model efficientnet_unet --variant lite0 --crop 64 --batch-size 2 --clock pace"
-    run(workplace, monkeypatch, *lite.split(), "--measure", rows=False)
-    (cost,) = pd.read_csv(options.COSTS)["ms per step"]
     monkeypatch.setattr(train, "known_cost", lambda _: 0.5)
     more = "--weights imagenet --frozen 0.5 --share 0.1 --score-at 0.015 --minutes 0.05"
     more += " --scales 0.75 1.25 --tint 0.1 --smoothing 0.1"
     rows, curves = run(workplace, monkeypatch, *lite.split(), *more.split())
     row, curve = rows.iloc[-1], pd.read_csv(curves).iloc[-1]
-    assert cost > 0 and row["model"] == "efficientnet_unet, lite0" and row["clock"] == "pace"
+    assert row["model"] == "efficientnet_unet, lite0" and row["clock"] == "pace"
     assert row["pretrained"] == "ImageNet" and row["hardware"].endswith("500 ms per step")
     assert curve["minutes"] == 0.02 and curve["images"] == 2 * 3  # the first step is not counted
     assert row["images_seen"] == 2 * (4 + 4)  # three steps of half a second in each phase, and one

@@ -70,8 +70,7 @@ def address(log: Path, server) -> str:
     pytest.fail(f"JupyterLab did not start:\n{log.read_text('utf-8')[-2000:]}")
 
 
-@pytest.mark.parametrize("name", ["01_hdf5_data_preparation", "07_basemap_visualization"])
-def test_all_cells_run_in_the_browser(lab, browser, name, tmp_path):
+def test_all_cells_run_in_the_browser(lab, browser, tmp_path, name="07_basemap_visualization"):
     browser.get(lab)
     found = browser.execute_async_script(RUN_ALL, f"notebooks/{name}.ipynb")
     browser.save_screenshot(str(tmp_path / f"{name}.png"))
