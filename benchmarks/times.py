@@ -37,13 +37,13 @@ def conditions(record: pd.DataFrame) -> str:
     told = []
     for what, some in runs.groupby("what", sort=False):
         days = sorted(some["day"].dropna())
-        told.append(
-            " · ".join([what, " to ".join(dict.fromkeys(days[:1] + days[-1:]))][: 1 + bool(days)])
-        )
+        when = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
+        told.append(f"{what} · {when}" if when else what)
     told = ["; ".join(told)]
-    if len(known := runs.dropna(subset=["ms", "number"])):
-        speed = " to ".join(dict.fromkeys(map(str, known["ms"].astype(int).agg(["min", "max"]))))
-        told.append(f"A 128-pixel crop of training took {speed} ms in {', '.join(known['number'])}")
+    if len(known := runs.dropna(subset=["ms", "number"]).sort_values("number")):
+        speed = known["ms"].astype(int)
+        told.append(f"A 128-pixel crop of training took {speed.min()} to {speed.max()} ms in ")
+        told[-1] += ", ".join(known["number"])
         told[-1] += "; elsewhere that was not noted" if len(known) < runs["number"].count() else ""
     return ". ".join(told) + "."
 

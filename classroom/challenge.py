@@ -137,8 +137,7 @@ def main(words: list[str] | None = None) -> None:
     )
     tasks = parser.add_subparsers(dest="task", required=True)
     new, scored = tasks.add_parser("new"), tasks.add_parser("score")
-    drawn = {"default": secrets.randbits(BITS), "help": "names the city; drawn by default"}
-    new.add_argument("--seed", type=int, **drawn)
+    new.add_argument("--seed", type=int, default=secrets.randbits(BITS), help="drawn by default")
     scored.add_argument("--seed", type=int, required=True, help="names the city: keep it secret")
     new.add_argument("--folder", type=Path, default=folder / "city", help="to be handed out")
     scored.add_argument("map", type=Path, help="a GeoTIFF of class indices on the scene's grid")

@@ -14,6 +14,8 @@ import json
 import re
 from pathlib import Path
 
+from classroom.colab import KAGGLE
+
 ROOT = Path(__file__).resolve().parent.parent
 GITHUB, COLAB, BRANCH = "https://github.com/", "https://colab.research.google.com/github/", "main"
 NAME = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+")
@@ -26,7 +28,7 @@ import os
 import sys
 from pathlib import Path
 
-if {IS_COLAB} or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:  # elsewhere: nothing
+if {IS_COLAB} or "{KAGGLE}" in os.environ:  # elsewhere: nothing
     places = [top + "[!.]*/" * deep for top in ("", "../input/") for deep in range(5)]
     found = next((hit for x in places for hit in Path().glob(x + "classroom/colab.py")), None)
     assert found, "Where is the course? Mount its Drive, unzip it, or (on Kaggle) add it as input."

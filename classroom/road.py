@@ -54,13 +54,13 @@ def draw(folder: Path) -> Figure:
     shown = (image, city.scheme.encode(mask), spread(image), city.scheme.encode(answer))
     for ax, array, title in zip(axes, (*shown, scheme.encode(mapped)), TITLES, strict=False):
         plots.show(ax, array)
-        ax.set_title(title)
+        ax.set_title(title, y=1)
     colors = dict(zip(scheme.names, np.array(scheme.colors) / 255, strict=True))
     outlines.plot(ax=axes[-1], color=outlines["class"].map(colors), edgecolor="0.2", linewidth=0.5)
     axes[-1].set_axis_off()
     axes[-1].margins(0)
     first = hectares.iloc[0]
-    axes[-1].set_title(f"polygons: {first['hectares']:.1f} ha {first['class']}")
+    axes[-1].set_title(f"polygons: {first['hectares']:.1f} ha {first['class']}", y=1)
     for left, right in zip(axes, axes[1:], strict=False):
         ends = {"xyA": (1.01, 0.5), "xyB": (-0.01, 0.5), "coordsA": left.transAxes}
         figure.add_artist(ConnectionPatch(**ends, coordsB=right.transAxes, arrowstyle="->"))

@@ -22,7 +22,7 @@ from segkit.rasters import BLOCK, EARTH, NODATA, scheme_of, write
 SQUARE_METERS_PER_HECTARE = 10_000
 #: Points added along each edge of a block before it is laid on the ellipsoid; meters that a block
 #: may be wide, for its pixels count as equal.
-POINTS_PER_EDGE, WIDEST = 8, 5_000
+POINTS_PER_EDGE, WIDEST = 8, 10_000
 
 
 def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFrame:

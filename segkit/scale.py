@@ -175,8 +175,8 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
 def build_store(dataset, path: str | Path, client=None) -> Path:
     """Write all tiles of a data set into one HDF5 file, as `store.build` does; workers read them.
 
-    Reading, decoding and checking is theirs; this process writes. It holds `AHEAD` tiles at most,
-    a worker one: what is larger than memory goes by `store.build`.
+    Reading, decoding and checking is theirs; this process writes. At most `AHEAD` tiles are held at
+    once, each whole, on the workers: a tile that is larger than memory goes by `store.build`.
 
     Args:
         dataset: what `datasets.find` gave; all workers can read its files.

@@ -137,11 +137,18 @@ NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "none"}
 ON_KAGGLE = {colab.KAGGLE: "Interactive"}
 
 
-@pytest.mark.parametrize("place", ["course", "course/course-main", "datasets/owner/course", ".."])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "input/course",
+        "input/course/course-main",
+        "input/datasets/owner/course",
+        "working/pixels-to-maps",
+    ],
+)
 def test_the_set_up_cell_finds_the_course_among_the_inputs_of_kaggle(place, tmp_path):
     (tmp_path / "working" / "sub").mkdir(parents=True)
-    folder = little_course(tmp_path / "input" / place) if place != ".." else tmp_path / "working"
-    folder = folder if place != ".." else little_course(folder / "pixels-to-maps")
+    folder = little_course(tmp_path / place)
     done = opened(tmp_path / "working", prelude="", **ON_KAGGLE)
     assert done.stdout == f"from {folder / 'classroom' / 'colab.py'}\n", done.stderr
     assert "(on Kaggle)" in opened(tmp_path / "working" / "sub", prelude="", **ON_KAGGLE).stderr

@@ -89,16 +89,16 @@ def sheet(path: Path, surprises: list[tuple]) -> dict:
         for hit in QUESTION.finditer(cell.source)
     ]
     mine = [list(map(html, row[1:])) for row in surprises if row[0] == path.name[:2]]
-    title = (path.parent / head["picture"]).read_bytes()
-    first = pictures(cells)[0] if path.name.startswith(TOLD) else title
-    bare = path.name.startswith(BARE)
+    drawn, alt = (path.parent / head["picture"]).read_bytes(), head["alt"]
+    if path.name.startswith(TOLD):
+        drawn, alt = pictures(cells)[0], "The first picture that the notebook draws"
     return {
         "number": path.name[:2],
         "title": head["title"],
         "promise": html(" ".join(head["promise"].split())),
         "time": more[1] if more else "",
-        "alt": head["alt"],
-        "picture": None if bare else picture(first),
+        "alt": alt,
+        "picture": None if path.name.startswith(BARE) else picture(drawn),
         "questions": questions,
         "surprises": mine,
     }

@@ -140,6 +140,7 @@ def _answer(model, images: np.ndarray, turns: int, flip: int) -> np.ndarray:
     # Keras from 3.14 on enlarges no image whose size its program leaves open: one for each size.
     programs, size = vars(model).setdefault("programs", {}), seen.shape[1:3]
     model.predict_function = programs.get(size)
-    found = np.asarray(model.predict_on_batch(seen), np.float32)[: len(seen)]  # devices: each all
+    # Where several devices share a training, each answers the whole batch: the first answer counts.
+    found = np.asarray(model.predict_on_batch(seen), np.float32)[: len(seen)]
     programs[size] = model.predict_function
     return np.rot90(found[:, :, ::flip], -turns, axes=(1, 2))
