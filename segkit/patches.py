@@ -320,8 +320,7 @@ def tiles(patches_h5: str | Path, subset: str, by: str = "image") -> list[str]:
     """Return the ids of the images whose patches make up a subset."""
     if by == "patch":
         raise ValueError("a split by patch has no images of its own: every image is on both sides")
-    found = members(patches_h5, subset, by)
-    return sorted(set(index(patches_h5)["tile"].iloc[found]))
+    return sorted(set(index(patches_h5)["tile"].iloc[members(patches_h5, subset, by)]))
 
 
 def shares(patches_h5: str | Path, by: str = "image") -> pd.DataFrame:

@@ -142,10 +142,12 @@ def _stack(pairs: list, card: Card, rng: np.random.Generator | None) -> tuple:
     pairs = [(card.scaled(image), mask) for image, mask in pairs]
     if rng is not None:
         pairs = [augment(image, mask, rng) for image, mask in pairs]
-    images, masks = zip(*pairs, strict=True)
-    return np.stack(images), np.stack(masks)
+    return tuple(map(np.stack, zip(*pairs, strict=True)))
 
 
 def _dataset(generate, shape: tuple) -> tf.data.Dataset:
     signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:-1], tf.uint8))
-    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+    data = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its thread may sleep on, up to a minute, when data end
+    return data.with_options(options)

@@ -77,8 +77,7 @@ def dilated_resnet(name: str, channels: int) -> keras.Model:
     plain = keras.applications.ResNet50(include_top=False, weights=None)
     image = keras.Input((None, None, channels))
     dilated = keras.models.clone_model(plain, image, clone_function=_dilated_layer)
-    ends = "conv2_block3_out", "conv5_block3_out"
-    outputs = [dilated.get_layer(end).output for end in ends]
+    outputs = [dilated.get_layer(f"conv{i}_block3_out").output for i in (2, 5)]
     return keras.Model(dilated.inputs[0], outputs, name=name)
 
 
