@@ -5,7 +5,8 @@
 All engines answer the same batches of eight windows of 256 × 256 pixels of the embedded city, one
 engine after the other, round after round, in one process; what is told is the median of a round's
 processor seconds, and the median and range of its ratio to TensorFlow's in the same round. *Other
-class* is the share of pixels whose class differs from TensorFlow's. Nothing else should run.
+class* is the share of pixels whose class differs from TensorFlow's. A processor with bfloat16 is
+another one than a processor without: each keeps its rows. Nothing else should run.
 """
 
 import platform
@@ -25,6 +26,13 @@ from segkit.datasets import Card
 
 RESULTS = Path(__file__).parent / "results" / "engines.csv"
 ENGINES, ROUNDS, WINDOW, BATCH = ("tensorflow", "onnx", "openvino"), 9, 256, 8
+
+
+def hardware() -> str:
+    """Return what this machine is, and whether its processor multiplies in bfloat16 (Linux)."""
+    cpus = Path("/proc/cpuinfo")
+    known = cpus.exists() and "_bf16" in cpus.read_text()
+    return f"{training.setup().name}, {'with' if known else 'without'} bfloat16"
 
 
 def unet(folder: str) -> Path:
@@ -77,14 +85,15 @@ def main() -> None:
             "efficientnet_unet, lite2": "dubai-lite2",
         }.items():
             rows += compared(name, path, given)
-    told = {
-        "hardware": training.setup().name,
-        "machine": platform.processor() or platform.machine(),
-    }
+    told = {"hardware": hardware(), "machine": platform.processor() or platform.machine()}
     told |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": "python -m benchmarks.engines"}
-    table = pd.DataFrame(rows).round(5).assign(**told)
+    table = pd.DataFrame(rows).round(5)
+    print(table.to_string(index=False))
+    table = table.assign(**told)
+    if RESULTS.exists():
+        older = pd.read_csv(RESULTS)
+        table = pd.concat([older[older["hardware"] != told["hardware"]], table])
     table.to_csv(RESULTS, index=False)
-    print(table.drop(columns=list(told)).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ SIZES = ((2048, 4096, 0.5), (8192, 4096, 0.5), (16384, 4096, 0.5), (10980, 10980
 class Timed:
     """A model that counts its windows and the seconds that it spends on them."""
 
-    def __init__(self, path: Path):
-        model = training.load(path)
+    def __init__(self, path: str | Path, engine: str = "tensorflow"):
+        model = training.load(path, engine)
         self.scheme, self.card, self.input_shape = model.scheme, model.card, model.input_shape
         self.answer = model
         self.seconds = self.windows = 0
@@ -121,9 +121,9 @@ def large_scene(path: Path, rows: int, columns: int) -> Path:
     return path
 
 
-def large(source: Path, overlap: float, path: Path) -> dict:
+def large(source: Path, overlap: float, path: str | Path, engine: str = "tensorflow") -> dict:
     """Map a large scene: time and memory."""
-    model = Timed(path)
+    model = Timed(path, engine)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "map.tif"
         _, found = measured(model, lambda: scenes.predict(model, source, target, WINDOW, overlap))

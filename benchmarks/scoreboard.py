@@ -38,6 +38,7 @@ NETWORKS = RESULTS / "city_networks" / "scoreboard.csv"
 LABELS = RESULTS / "labels.csv"
 STORING = RESULTS / "storing.csv"
 ENGINES = RESULTS / "engines.csv"
+TILE = RESULTS / "tile.csv"
 VISITORS = RESULTS / "visitors.csv"
 ROOT = RESULTS.parent.parent
 PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
@@ -445,12 +446,21 @@ def storing(_: pd.DataFrame) -> str:
 def engines(_: pd.DataFrame) -> str:
     """Write how fast engines run the same networks (`benchmarks.engines`)."""
     found = pd.read_csv(ENGINES)
-    columns = {name: found[name] for name in ("model", "engine")}
+    columns = {name: found[name] for name in ("hardware", "model", "engine")}
     columns["processor seconds"] = _numbers(found["seconds"], 3)
     columns["of TensorFlow's"] = _numbers(found["of TensorFlow's"])
     columns["lowest–highest"] = _range(found["least"], found["most"])
     columns["other class"] = found["other class"].map("{:.3%}".format)
     return _markdown(columns)
+
+
+def tile(_: pd.DataFrame) -> str:
+    """Write what a scene as large as a Sentinel-2 tile takes (`benchmarks.tile`)."""
+    found = pd.read_csv(TILE)
+    columns = {name: found[name] for name in ("hardware", "engine")}
+    columns["minutes"] = _numbers(found["seconds"] / 60, 1)
+    shown = ["windows", "over the network alone", "peak MiB"]
+    return _markdown(columns | {name: found[name].map("{:,g}".format) for name in shown})
 
 
 def visitors(_: pd.DataFrame) -> str:
@@ -534,6 +544,7 @@ TABLES = {
     "slides": slides,
     "storing": storing,
     "engines": engines,
+    "tile": tile,
     "bench": lambda _: _markdown(bench.summary()),
     "quality": lambda _: quality(runs(TRANSFER)),
     "visitors": visitors,

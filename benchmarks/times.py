@@ -41,10 +41,11 @@ def conditions(record: pd.DataFrame) -> str:
         told.append(f"{what} · {when}" if when else what)
     told = ["; ".join(told)]
     if len(known := runs.dropna(subset=["ms", "number"]).sort_values("number")):
-        speed = known["ms"].astype(int)
-        told.append(f"A 128-pixel crop of training took {speed.min()} to {speed.max()} ms in ")
-        told[-1] += ", ".join(known["number"])
-        told[-1] += "; elsewhere that was not noted" if len(known) < runs["number"].count() else ""
+        speed = sorted(set(known["ms"].astype(int)))
+        took = " to ".join(dict.fromkeys([str(speed[0]), str(speed[-1])]))
+        told.append(f"A 128-pixel crop of training took {took} ms")
+        if len(known) < runs["number"].count():
+            told[-1] += f" in {', '.join(known['number'])}; elsewhere that was not noted"
     return ". ".join(told) + "."
 
 

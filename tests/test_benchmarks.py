@@ -27,6 +27,7 @@ from benchmarks import (
     ship,
     speed,
     tables,
+    tile,
     train,
     variety,
 )
@@ -584,6 +585,17 @@ def test_other_ways_to_map_reach_every_pixel(tmp_path, way):
     array = scene_of((150, 217))
     source = write(tmp_path / "scene.tif", array)
     assert np.array_equal(way(ByColor(), source, window=64), array[0])
+
+
+def test_a_tile_is_mapped_by_each_engine(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(tile, "RESULTS", tmp_path / "tile.csv")
+    monkeypatch.setattr(tile, "ENGINES", ("openvino",))
+    monkeypatch.setattr(tile, "SIDE", 300)
+    monkeypatch.setattr(sys, "argv", ["tile"])
+    tile.main()
+    (row,) = pd.read_csv(tile.RESULTS).to_dict("records")
+    assert row["engine"] == "openvino" and row["rows"] == row["columns"] == 300
+    assert row["windows"] == 2 * 2 and row["over the network alone"] >= 1
 
 
 def test_pages_and_notebooks_show_the_recorded_runs():
