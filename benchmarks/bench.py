@@ -26,9 +26,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks import pairs, speed
+from benchmarks.engines import hardware
 from benchmarks.mapping import memory_mib
 from benchmarks.pairs import Pair
-from segkit import plots, training
+from segkit import plots
 from segkit.files import progress
 
 RESULTS = Path(__file__).parent / "results" / "bench.csv"
@@ -93,7 +94,8 @@ def summary() -> dict:
     """
     sizes, columns = list(ROUNDS), {name: [] for name in ("what", "beside")}
     ratios = {size: [] for size in sizes}
-    rest = {name: [] for name in ("Mpx a second", "slope", "peak MiB", "peak MiB, other")}
+    last_columns = ("Mpx a second", "slope", "peak MiB", "peak MiB, other", "hardware")
+    rest = {name: [] for name in last_columns}
     for (part, other), found in (
         pd.read_csv(RESULTS).fillna({"other": ""}).groupby(["part", "other"], sort=False)
     ):
@@ -107,6 +109,7 @@ def summary() -> dict:
         rest["slope"].append(f"{slope(found):.2f}" if len(found) > 1 else "")
         rest["peak MiB"].append(f"{last['ours MiB']:.0f}")
         rest["peak MiB, other"].append(f"{last['other MiB']:.0f}" if other else "")
+        rest["hardware"].append(last["hardware"])
     return columns | {f"ratio, size {size}": ratios[size] for size in sizes} | rest
 
 
@@ -127,7 +130,7 @@ def slope(found: pd.DataFrame) -> float:
 def figure() -> Figure:
     """Draw the ratios with their spread, and how our seconds grow with the pixels."""
     found = pd.read_csv(RESULTS)
-    drawn, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(3, 2))
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(13, 5), width_ratios=(3, 2))
     first = found[(found["size"] == 1) & found["other"].notna()].reset_index()
     left.hlines(first.index, first["least"], first["most"], color="#0072B2", alpha=0.5, linewidth=4)
     left.plot(first["ratio"], first.index, "o", color="#0072B2")
@@ -142,7 +145,7 @@ def figure() -> Figure:
     right.plot(list(ROUNDS), list(ROUNDS), ":", color="0.4", label="in proportion")
     right.set(xscale="log", yscale="log", xlabel="times the pixels", ylabel="times our seconds")
     right.set_xticks(list(ROUNDS), list(map(str, ROUNDS)), minor=False)
-    right.legend(fontsize=8)
+    right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines
     return drawn
 
 
@@ -154,7 +157,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     chosen = parser.parse_args().parts
     told = {
-        "hardware": f"{training.setup().name}, {speed.milliseconds():.0f} ms per crop",
+        "hardware": f"{hardware()}, {speed.milliseconds():.0f} ms per crop",
         "python": platform.python_version(),
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python -m benchmarks.bench",
@@ -171,6 +174,7 @@ def main() -> None:
         if RESULTS.exists():  # parts that are not measured now stay as they were
             older = pd.read_csv(RESULTS)
             table = pd.concat([older[older["stage"] != part], table])
+            table = table.sort_values("stage", key=lambda x: x.map([*PARTS].index), kind="stable")
         table.to_csv(RESULTS, index=False)
 
 

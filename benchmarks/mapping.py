@@ -37,7 +37,7 @@ SIZES = ((2048, 4096, 0.5), (8192, 4096, 0.5), (16384, 4096, 0.5), (10980, 10980
 class Timed:
     """A model that counts its windows and the seconds that it spends on them."""
 
-    def __init__(self, path: str | Path, engine: str = "tensorflow"):
+    def __init__(self, path: Path, engine: str = "tensorflow"):
         model = training.load(path, engine)
         self.scheme, self.card, self.input_shape = model.scheme, model.card, model.input_shape
         self.answer = model
@@ -121,7 +121,7 @@ def large_scene(path: Path, rows: int, columns: int) -> Path:
     return path
 
 
-def large(source: Path, overlap: float, path: str | Path, engine: str = "tensorflow") -> dict:
+def large(source: Path, overlap: float, path: Path, engine: str) -> dict:
     """Map a large scene: time and memory."""
     model = Timed(path, engine)
     with tempfile.TemporaryDirectory() as folder:
@@ -160,11 +160,14 @@ def main() -> None:
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--scene", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--overlap", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--engine", default="tensorflow", help=argparse.SUPPRESS)
     options = parser.parse_args()
     path = options.model or course.catch_up("models/tuned.keras")
-    if options.way or options.scene:
-        one = way(options.way, path) if options.way else large(options.scene, options.overlap, path)
-        print(json.dumps(one))
+    if options.way:
+        print(json.dumps(way(options.way, path)))
+        return
+    if options.scene:
+        print(json.dumps(large(options.scene, options.overlap, path, options.engine)))
         return
     told = {
         "model": f"{path.stem}, {course.profile().name} profile",

@@ -17,6 +17,7 @@ from shapely.geometry import shape
 from sklearn.metrics import confusion_matrix
 
 from benchmarks import blending
+from benchmarks.engines import ENGINES
 from benchmarks.mapping import blended, large_scene
 from classroom import course
 from segkit import maps, metrics, models, patches, pipeline, rasters, store, training
@@ -192,8 +193,7 @@ def scenes(folder: Path, size: int) -> Iterator[Pair]:
     path = training.save(small, folder / "small.keras", DUBAI, Card("sample", DUBAI))
     side = SIDE * round(size**0.5)
     source, much = large_scene(folder / "scene.tif", side, side), side**2 / 1e6
-    engines = ("tensorflow", "onnx", "openvino")
-    plain, ready = training.load(path), {one: training.load(TRAINED, one) for one in engines}
+    plain, ready = training.load(path), {one: training.load(TRAINED, one) for one in ENGINES}
     for model in (plain, *ready.values()):
         for count in range(1, BATCH + 1):  # a program is built for each size of batch
             models.predict(model, np.zeros((count, PATCH, PATCH, 3), np.float32))

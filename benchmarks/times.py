@@ -37,16 +37,19 @@ def conditions(record: pd.DataFrame) -> str:
     told = []
     for what, some in runs.groupby("what", sort=False):
         days = sorted(some["day"].dropna())
-        when = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
-        told.append(f"{what} · {when}" if when else what)
+        told.append(f"{what} · {_span(days)}" if days else what)
     told = ["; ".join(told)]
     if len(known := runs.dropna(subset=["ms", "number"]).sort_values("number")):
-        speed = sorted(set(known["ms"].astype(int)))
-        took = " to ".join(dict.fromkeys([str(speed[0]), str(speed[-1])]))
+        took = _span(sorted(known["ms"].astype(int)))
         told.append(f"A 128-pixel crop of training took {took} ms")
         if len(known) < runs["number"].count():
             told[-1] += f" in {', '.join(known['number'])}; elsewhere that was not noted"
     return ". ".join(told) + "."
+
+
+def _span(ordered: list) -> str:
+    """Return the first and the last of some values, "a to b", or the only one."""
+    return " to ".join(dict.fromkeys(map(str, (ordered[0], ordered[-1]))))
 
 
 def rendered(text: str, record: pd.DataFrame) -> str:

@@ -149,5 +149,5 @@ def _dataset(generate, shape: tuple) -> tf.data.Dataset:
     signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:-1], tf.uint8))
     data = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
     options = tf.data.Options()
-    options.autotune.enabled = False  # its thread may sleep on, up to a minute, when data end
+    options.autotune.enabled = False  # its thread may sleep on when the data end, and all wait
     return data.with_options(options)

@@ -587,7 +587,7 @@ def test_other_ways_to_map_reach_every_pixel(tmp_path, way):
     assert np.array_equal(way(ByColor(), source, window=64), array[0])
 
 
-def test_a_tile_is_mapped_by_each_engine(tmp_path, monkeypatch, capfd):
+def test_a_tile_is_mapped_by_an_engine_in_a_process_of_its_own(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(tile, "RESULTS", tmp_path / "tile.csv")
     monkeypatch.setattr(tile, "ENGINES", ("openvino",))
     monkeypatch.setattr(tile, "SIDE", 300)

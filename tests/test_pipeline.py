@@ -63,7 +63,7 @@ def test_impossible_crops_are_refused(tiles_h5):
 
 
 def test_no_tuner_runs_beside_the_data(tiles_h5, patches_h5):
-    """TensorFlow's, when the data end, may sleep on for as long as they lasted, up to a minute."""
+    """TensorFlow's may sleep on when the data end, and a training waits for it."""
     crops = pipeline.crops(tiles_h5, ["tile1_part001"], 32, 4)
     for data in (crops, pipeline.batches(patches_h5, "test", 5).repeat()):
         assert data.skip(2).options().autotune.enabled is False
