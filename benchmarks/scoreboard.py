@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from benchmarks import bench, options
 from benchmarks.options import RESULTS, recipe
 from benchmarks.score import INTERVAL
+from benchmarks.workers import expected
 from classroom import measures
 from segkit import plots
 
@@ -39,6 +40,7 @@ LABELS = RESULTS / "labels.csv"
 STORING = RESULTS / "storing.csv"
 ENGINES = RESULTS / "engines.csv"
 TILE = RESULTS / "tile.csv"
+WORKERS = RESULTS / "workers.csv"
 VISITORS = RESULTS / "visitors.csv"
 ROOT = RESULTS.parent.parent
 PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
@@ -463,6 +465,17 @@ def tile(_: pd.DataFrame) -> str:
     return _markdown(columns | {name: found[name].map("{:,g}".format) for name in shown})
 
 
+def reading(_: pd.DataFrame) -> str:
+    """Write how many crops come in a second, and what eight workers may give."""
+    found = pd.read_csv(WORKERS)
+    rates, spread = found["crops a second"], found[["least", "most"]].to_numpy()
+    columns = {"workers": [*found["workers"].astype(str), "8, expected"]}
+    columns["crops a second"] = [f"{x:.0f}" for x in (*rates, expected(*rates[:2], 8))]
+    columns["lowest–highest"] = [*(f"{low:.0f}–{high:.0f}" for low, high in spread), ""]
+    columns["processor ms for each"] = [*(f"{x:.2f}" for x in found["processor ms"]), ""]
+    return _markdown(columns)
+
+
 def visitors(_: pd.DataFrame) -> str:
     """Write what the app made of its visitors, when last measured (`benchmarks.visitors`)."""
     found = pd.read_csv(VISITORS).drop_duplicates("what", keep="last")
@@ -543,6 +556,7 @@ TABLES = {
     "landslides": landslides,
     "slides": slides,
     "storing": storing,
+    "reading": reading,
     "engines": engines,
     "tile": tile,
     "bench": lambda _: _markdown(bench.summary()),

@@ -81,7 +81,8 @@ def patchify(image: np.ndarray, size: int, overlap: float = 0.0) -> np.ndarray:
     """
     rows, columns = (starts(length, size, overlap) for length in image.shape[:2])
     image = _filled(image, size, mode="symmetric")
-    return np.stack([np.stack([image[r : r + size, c : c + size] for c in columns]) for r in rows])
+    found = np.stack([image[r : r + size, c : c + size] for r in rows for c in columns])
+    return found.reshape(len(rows), len(columns), *found.shape[1:])
 
 
 def unpatchify(patches: np.ndarray, shape: tuple[int, ...], overlap: float = 0.0) -> np.ndarray:

@@ -3,19 +3,27 @@
 Taught in notebooks 02 and 05.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import islice
 
 import h5py
 import numpy as np
 import tensorflow as tf
 
 from segkit import patches, store
-from segkit.datasets import Card
 
 #: Large tiles are drawn more often, but less than their share of pixels.
 TILE_SIZE_POWER = 0.7
 #: Contrast is scaled by 1 ± this, brightness moved by ± this share of 255.
 CONTRAST, BRIGHTNESS = 0.2, 0.1
+#: Threads that make batches, where nothing else is said: one core is left to the network.
+WORKERS = max(1, (os.cpu_count() or 1) - 1)
+#: Arrays of a file that stay open at once, each with up to 1 MB of it in memory.
+OPEN = 128
 
 
 def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple:
@@ -29,18 +37,30 @@ def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tu
     Returns:
         float32 (S, S, C), 0–255, and the mask.
     """
+    return changed(image, mask, *drawn(rng))
+
+
+def drawn(rng: np.random.Generator) -> tuple:
+    """Draw how an image is changed: quarter turns, flip, contrast, brightness."""
     turns, flip = rng.integers(4), rng.integers(2)
+    contrast = 1 + rng.uniform(-CONTRAST, CONTRAST)
+    return turns, flip, contrast, 255 * rng.uniform(-BRIGHTNESS, BRIGHTNESS)
+
+
+def changed(image: np.ndarray, mask: np.ndarray, turns, flip, contrast, brightness) -> tuple:
+    """Change image and mask as it was drawn; so threads may change several at once."""
     image, mask = np.rot90(image, turns), np.rot90(mask, turns)
     if flip:
         image, mask = image[:, ::-1], mask[:, ::-1]
-    contrast = 1 + rng.uniform(-CONTRAST, CONTRAST)
-    brightness = 255 * rng.uniform(-BRIGHTNESS, BRIGHTNESS)
     mean = image.mean(dtype=np.float32)
-    image = (image - mean) * np.float32(contrast) + mean + np.float32(brightness)
-    return image.clip(0, 255), mask
+    image = image - mean
+    image *= contrast  # in place: asking for more memory would take longer than the product
+    image += mean
+    image += brightness
+    return image.clip(0, 255, out=image), mask
 
 
-def batches(patches_h5, subset: str, batch_size: int, split="image", augment=False, seed=0):
+def batches(patches_h5, subset, batch_size, split="image", augment=False, seed=0, workers=WORKERS):
     """Read a subset's patches in batches, once through.
 
     Args:
@@ -51,35 +71,35 @@ def batches(patches_h5, subset: str, batch_size: int, split="image", augment=Fal
         augment: shuffle anew each time through (what a new data set does in the same order), and
             augment.
         seed: of shuffling and augmentation.
+        workers: threads that make batches ahead; how many changes no number.
 
     Returns:
         A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); S is the patches'
         size. `.card` is the card of the patches.
     """
     found = patches.members(patches_h5, subset, split)
-    card, size = store.card(patches_h5), int(store.attributes(patches_h5)["size"])
+    size = int(store.attributes(patches_h5)["size"])
     if not len(found):
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
     passes = []
 
-    def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def plan() -> Iterator[tuple]:
         rng = np.random.default_rng([seed, len(passes)])
         passes.append(rng)
         order = rng.permutation(found) if augment else found
-        with h5py.File(patches_h5, "r") as file:
-            images, masks = file["images"], file["masks"]
-            for first in range(0, len(order), batch_size):
-                pairs = [(images[i], masks[i]) for i in order[first : first + batch_size]]
-                yield _stack(pairs, card, rng if augment else None)
+        for first in range(0, len(order), batch_size):
+            places = [("images", "masks", i) for i in order[first : first + batch_size]]
+            yield places, [drawn(rng) for _ in places] if augment else None
 
     count = -(-len(found) // batch_size)
-    data = _dataset(read, (None, size, size, len(card.bands)))
+    data = _dataset(patches_h5, plan, (None, size, size), workers)
     data = data.apply(tf.data.experimental.assert_cardinality(count))
-    data.card, data.restart, data.images_per_step = card, passes.clear, len(found) / count
+    data.card, data.restart = store.card(patches_h5), passes.clear
+    data.images_per_step = len(found) / count
     return data
 
 
-def crops(tiles_h5, tile_ids: Sequence[str], size: int, batch_size: int, augment=True, seed=0):
+def crops(tiles_h5, tile_ids, size, batch_size, augment=True, seed=0, workers=WORKERS):
     """Draw random windows straight from whole tiles, without end.
 
     Args:
@@ -89,6 +109,7 @@ def crops(tiles_h5, tile_ids: Sequence[str], size: int, batch_size: int, augment
         batch_size: windows in a batch.
         augment: turn, flip, change contrast and brightness.
         seed: of all of that.
+        workers: threads that make batches ahead; how many changes no number.
 
     Returns:
         An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); `.card`
@@ -105,17 +126,20 @@ def crops(tiles_h5, tile_ids: Sequence[str], size: int, batch_size: int, augment
     weight = (chosen.height * chosen.width) ** TILE_SIZE_POWER
     chance = (weight / weight.sum()).to_numpy()
 
-    def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng(seed)
-        with h5py.File(tiles_h5, "r") as file:
-            while True:
-                picked = rng.choice(len(chosen), batch_size, p=chance)
-                pairs = [_window(file, chosen.index[i], size, rng) for i in picked]
-                yield _stack(pairs, card, rng if augment else None)
+    def place(rng: np.random.Generator, tile: tuple) -> tuple:
+        row, column = (int(rng.integers(n - size + 1)) for n in (tile.height, tile.width))
+        area = np.s_[row : row + size, column : column + size]
+        return f"tiles/{tile.Index}/image", f"tiles/{tile.Index}/mask", area
 
-    card = store.card(tiles_h5)
-    data = _dataset(draw, (batch_size, size, size, len(card.bands)))
-    data.card, data.restart, data.images_per_step = card, lambda: None, batch_size
+    def plan() -> Iterator[tuple]:
+        rng = np.random.default_rng(seed)
+        while True:
+            picked = chosen.iloc[rng.choice(len(chosen), batch_size, p=chance)]
+            places = [place(rng, tile) for tile in picked.itertuples()]
+            yield places, [drawn(rng) for _ in places] if augment else None
+
+    data = _dataset(tiles_h5, plan, (batch_size, size, size), workers)
+    data.card, data.restart, data.images_per_step = store.card(tiles_h5), lambda: None, batch_size
     return data
 
 
@@ -130,24 +154,40 @@ def origin(data: tf.data.Dataset) -> tf.data.Dataset | None:
     return data
 
 
-def _window(file: h5py.File, tile_id: str, size: int, rng: np.random.Generator):
-    """Read a random window."""
-    tile = file["tiles"][tile_id]
-    row, column = (int(rng.integers(length - size + 1)) for length in tile["mask"].shape)
-    return store.window(tile, row, column, size, size)
+def _dataset(path, plan: Callable, shape: tuple, workers: int) -> tf.data.Dataset:
+    """Return a data set of what threads read and change.
 
+    Args:
+        path: an HDF5 file with a card.
+        plan: gives, for each batch, the place of each pair (names of two arrays, an index into
+            both), and what was drawn to change each by, or None. So all that is random is drawn in
+            order, whichever thread reads.
+        shape: of a batch, without bands.
+        workers: threads. They are Python's, as TensorFlow's may wait for ever when a program ends.
+    """
+    card = store.card(path)
+    shape = (*shape, len(card.bands))
 
-def _stack(pairs: list, card: Card, rng: np.random.Generator | None) -> tuple:
-    """Scale pairs of image and mask, augment them where there is a generator, and stack them."""
-    pairs = [(card.scaled(image), mask) for image, mask in pairs]
-    if rng is not None:
-        pairs = [augment(image, mask, rng) for image, mask in pairs]
-    return tuple(map(np.stack, zip(*pairs, strict=True)))
+    def batch(array: Callable, places: list[tuple], changes: list[tuple] | None) -> tuple:
+        images = np.empty((len(places), *shape[1:]), np.float32)
+        masks = np.empty(images.shape[:3], np.uint8)
+        for i, (image, mask, area) in enumerate(places):
+            pair = card.scaled(array(image)[area]), array(mask)[area]
+            images[i], masks[i] = changed(*pair, *changes[i]) if changes else pair
+        return images, masks
 
+    def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        with h5py.File(path, "r") as file, ThreadPoolExecutor(workers) as pool:
+            array = lru_cache(OPEN)(file.__getitem__)
+            coming = (pool.submit(batch, array, *one) for one in plan())
+            waiting = deque(islice(coming, workers + 1))
+            while waiting:
+                ready = waiting.popleft().result()
+                waiting.extend(islice(coming, 1))
+                yield ready
 
-def _dataset(generate, shape: tuple) -> tf.data.Dataset:
     signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:-1], tf.uint8))
-    data = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+    data = tf.data.Dataset.from_generator(generate, output_signature=signature)
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread may sleep on when the data end, and all wait
     return data.with_options(options)

@@ -33,18 +33,11 @@ def blending_window(size: int) -> np.ndarray:
 
 
 def predict(
-    model,
-    source: str | Path,
-    target: str | Path,
-    window: int = 256,
-    overlap: float = 0.5,
-    batch_size: int = 8,
-    tta: bool = False,
-    bands: tuple[int, ...] | None = None,
-    scaling: tuple[float, float] | None = None,
-    confidence: bool = False,
+    model, source: str | Path, target: str | Path, window: int = 256, overlap: float = 0.5,
+    batch_size: int = 8, tta: bool = False, bands: tuple[int, ...] | None = None,
+    scaling: tuple[float, float] | None = None, confidence: bool = False,
     probabilities: bool = False,
-) -> Path:
+) -> Path:  # fmt: skip
     """Turn a scene into a class map that lies exactly where the scene lies.
 
     One row of windows at a time is read, predicted, blended and written, so that memory depends on

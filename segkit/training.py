@@ -199,24 +199,13 @@ class Keeper(keras.callbacks.EarlyStopping):
 
 
 def fit(
-    model: keras.Model,
-    train: tf.data.Dataset,
-    validation: tf.data.Dataset | None,
-    scheme: ClassScheme,
-    path: str | Path,
-    epochs: int | None = None,
-    steps: int | None = None,
-    learning_rate: float = 1e-3,
-    loss: Callable | None = None,
-    patience: int | None = None,
-    resume: bool = False,
-    callbacks: list[keras.callbacks.Callback] | None = None,
-    record: dict | None = None,
-    optimizer: Callable = AdamW,
-    minutes: float | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-    track: str | None = None,
-) -> pd.DataFrame:
+    model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dataset | None,
+    scheme: ClassScheme, path: str | Path, epochs: int | None = None, steps: int | None = None,
+    learning_rate: float = 1e-3, loss: Callable | None = None, patience: int | None = None,
+    resume: bool = False, callbacks: list[keras.callbacks.Callback] | None = None,
+    record: dict | None = None, optimizer: Callable = AdamW, minutes: float | None = None,
+    clock: Callable[[], float] = time.perf_counter, track: str | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Train for epochs or for minutes, keep the best epoch, and save the model with its record.
 
     What an interrupted run needs to go on exactly where it stood is kept in

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import re
 import sys
 
@@ -30,6 +31,7 @@ from benchmarks import (
     tile,
     train,
     variety,
+    workers,
 )
 from segkit import losses, maps, metrics, models, pipeline, training
 from segkit.classes import DUBAI
@@ -660,6 +662,22 @@ def test_a_stage_that_grows_in_proportion_has_the_slope_one(tmp_path, monkeypatc
     assert table["what"] == ["count"] and table["slope"] == ["1.00"]
     assert table["ratio, size 1"] == ["3 (2–4)"] and table["Mpx a second"] == ["10.0"]
     assert len(bench.figure().axes) == 2
+
+
+def test_a_crop_takes_a_part_alone_and_a_part_that_is_shared():
+    """2 ms of one worker: 0.4 alone and 1.6 shared; two take 1.2 ms, eight 0.6."""
+    assert workers.expected(500, 1000 / 1.2, 8) == pytest.approx(1000 / 0.6)
+
+
+def test_crops_are_counted_by_workers(tmp_path, monkeypatch):
+    for name, value in {"TABLE": tmp_path / "w.csv", "SIZE": 64, "BATCHES": 2, "ROUNDS": 2}.items():
+        monkeypatch.setattr(workers, name, value)
+    monkeypatch.setattr(scoreboard, "WORKERS", workers.TABLE)
+    workers.main()
+    found = pd.read_csv(workers.TABLE)
+    assert list(found["workers"]) == list(range(1, (os.cpu_count() or 1) + 1))
+    assert (found["least"] <= found["crops a second"]).all() and (found["processor ms"] > 0).all()
+    assert "| 8, expected |" in plain(scoreboard.reading(pd.DataFrame()))
 
 
 def test_what_ours_is_compared_with_gives_the_same(tmp_path):

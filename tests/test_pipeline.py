@@ -1,7 +1,12 @@
 """Batches and crops: right pixels, moved together, the same for a seed."""
 
+import subprocess
+import sys
+
+import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from segkit import patches, pipeline, store
 
@@ -67,3 +72,49 @@ def test_no_tuner_runs_beside_the_data(tiles_h5, patches_h5):
     crops = pipeline.crops(tiles_h5, ["tile1_part001"], 32, 4)
     for data in (crops, pipeline.batches(patches_h5, "test", 5).repeat()):
         assert data.skip(2).options().autotune.enabled is False
+
+
+def test_how_many_read_changes_no_number(tiles_h5, patches_h5):
+    ids = ["tile1_part001", "tile2_part003"]
+    for one, three in (
+        [pipeline.crops(tiles_h5, ids, 32, 4, workers=n).take(9) for n in (1, 3)],
+        [pipeline.batches(patches_h5, "train", 4, augment=True, workers=n) for n in (1, 3)],
+        [
+            pipeline.batches(patches_h5, "train", 4, augment=True, workers=n).repeat(2)
+            for n in (1, 3)
+        ],
+    ):
+        pairs = list(zip(one.as_numpy_iterator(), three.as_numpy_iterator(), strict=True))
+        assert len(pairs) > 1
+        for mine, other in pairs:
+            assert all(np.array_equal(a, b) for a, b in zip(mine, other, strict=True))
+
+
+def test_an_image_given_to_augment_stays_as_it_is():
+    image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype(np.float32)
+    before = image.copy()
+    pipeline.augment(image, np.zeros((8, 8), np.uint8), np.random.default_rng(1))
+    assert np.array_equal(image, before)
+
+
+def test_a_broken_file_is_no_endless_wait(tiles_h5, tmp_path):
+    """What goes wrong in a thread is told to who asks for a batch."""
+    copy = tmp_path / "tiles.h5"
+    copy.write_bytes(tiles_h5.read_bytes())
+    data = pipeline.crops(copy, ["tile1_part001"], 32, 4)
+    with h5py.File(copy, "r+") as file:
+        del file["tiles/tile1_part001/image"]
+    with pytest.raises(tf.errors.OpError, match="image"):
+        next(iter(data))
+
+
+def test_a_program_ends_while_crops_go_on(tiles_h5):
+    """It waited for ever, more often than not, when TensorFlow's threads did the reading."""
+    code = """
+import sys
+from segkit import pipeline
+feeds = [iter(pipeline.crops(sys.argv[1], ["tile1_part001"], 32, 4, workers=2)) for _ in "123"]
+for feed in feeds:
+    next(feed)
+"""
+    subprocess.run([sys.executable, "-c", code, str(tiles_h5)], check=True, timeout=100)

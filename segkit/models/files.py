@@ -46,15 +46,10 @@ def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, *
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"{path.name}: a model's file ends in .keras")
-    record = {
-        "scheme": scheme.to_dict(),
-        "card": json.loads(card.to_json()) if card else None,
-        "options": dict(getattr(model, "options", {})),
-        "parameters": model.count_params(),
-        **record,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "with": environment(),
-    }
+    told = {"scheme": scheme.to_dict(), "card": json.loads(card.to_json()) if card else None}
+    told |= {"options": dict(getattr(model, "options", {})), "parameters": model.count_params()}
+    made = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "with": environment()}
+    record = told | record | made
     text, note = json.dumps(record, indent=1), path.with_suffix(".json")
     with whole(path) as part:
         keras.Model(model.inputs, model.outputs, name=model.name).save(part)  # no optimizer
