@@ -130,8 +130,8 @@ def predict(model, images: np.ndarray, tta: bool = False) -> np.ndarray:
         more = ((0, 0), (0, -height % STEP), (0, -width % STEP), (0, 0))
         images = np.pad(images, more, "reflect")
     sides = [(turns, flip) for turns in range(4) for flip in (1, -1)][: 8 if tta else 1]
-    total = sum(_answer(model, images, *side) for side in sides) / len(sides)
-    return total[:, :height, :width]
+    total = functools.reduce(np.add, (_answer(model, images, *side) for side in sides))
+    return (total / len(sides) if tta else total)[:, :height, :width]
 
 
 def _answer(model, images: np.ndarray, turns: int, flip: int) -> np.ndarray:
