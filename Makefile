@@ -45,7 +45,7 @@ test: lint
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP SEGKIT_DISTRICTS; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
 	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest --durations=25 tests; }; \
 	 run() { SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
-	 --nbval-cell-timeout=900 -p no:cacheprovider "$$@"; }; \
+	 --nbval-cell-timeout=900 --durations=25 -p no:cacheprovider "$$@"; }; \
 	 run_notebooks() { run notebooks/*.ipynb notebooks/solutions/*.ipynb; }; \
 	 case "$(ONLY)" in tests|notebooks) run_$(ONLY); exit;; ?*) echo "ONLY=$(ONLY)?"; exit 2;; esac; \
 	 export TF_NUM_INTRAOP_THREADS=$$((($$(getconf _NPROCESSORS_ONLN) + 1) / 2)); \

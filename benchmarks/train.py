@@ -34,7 +34,7 @@ import pandas as pd
 from benchmarks import options as given
 from benchmarks import reference, score, scoreboard, speed, tables, variety
 from segkit import __version__, datasets, models, patches, pipeline, store, training
-from segkit.files import work_root
+from segkit.files import alone, work_root
 
 #: Steps between two printed lines.
 STEPS_PER_LINE = 100
@@ -97,14 +97,15 @@ def data(dataset: str, split: str) -> tuple[Path, Path]:
     folder = work_root() / "benchmarks" / Path(dataset).name
     edges = "drop" if split == "patch" else "keep"
     tiles_h5, patches_h5 = folder / "tiles.h5", folder / f"patches_{edges}.h5"
-    if not _today(tiles_h5, store.FORMAT):
-        store.build(datasets.find(dataset), tiles_h5)
-    if not _today(patches_h5, patches.FORMAT):
-        patches.cut(tiles_h5, patches_h5, edges=edges)
-    if split in given.FRACTIONS:
-        patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
-    elif split not in (folds := patches.leave_one_out(patches_h5)):
-        raise ValueError(f"no split {split!r}: {dataset} has {', '.join(folds)}")
+    with alone(folder):  # runs that begin together make them once
+        if not _today(tiles_h5, store.FORMAT):
+            store.build(datasets.find(dataset), tiles_h5)
+        if not _today(patches_h5, patches.FORMAT):
+            patches.cut(tiles_h5, patches_h5, edges=edges)
+        if split in given.FRACTIONS:
+            patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
+        elif split not in (folds := patches.leave_one_out(patches_h5)):
+            raise ValueError(f"no split {split!r}: {dataset} has {', '.join(folds)}")
     return tiles_h5, patches_h5
 
 
