@@ -24,11 +24,9 @@ class UnknownColorError(ValueError):
         more = f" and {len(colors) - 10} more" if len(colors) > 10 else ""
         where = f"{source}: " if source else ""
         known = ", ".join(map("{} {}".format, scheme.names, scheme.colors))
-        super().__init__(
-            f"{where}colors that the scheme {scheme.name!r} does not know: {listed}{more}. "
-            f"Known: {known}. Correct the mask, or decode with "
-            "unknown='ignore' to leave these pixels out of training and scores."
-        )
+        text = f"{where}colors that the scheme {scheme.name!r} does not know: {listed}{more}"
+        how = "unknown='ignore' to leave these pixels out of training and scores"
+        super().__init__(f"{text}. Known: {known}. Correct the mask, or decode with {how}.")
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,10 @@ import numpy as np
 import pandas as pd
 
 from segkit import store
+from segkit.datasets.base import RULES, SUBSETS, deal
 from segkit.files import progress, whole
 
 FORMAT = "segkit patches 2"
-SUBSETS = ("train", "validation", "test")
-#: What stays together under each rule: one of the arrays of the file, or nothing.
-RULES = {"patch": None, "image": "tile", "group": "group"}
 #: Names that these rules had before.
 OLDER = {"tile-part": "image", "tile": "group"}
 #: What makes a split.
@@ -55,10 +53,8 @@ def starts(length: int, size: int, overlap: float = 0.0, edges: str = "keep") ->
         edges: "keep" or "drop".
     """
     if size < 1 or not 0 <= overlap < 1 or edges not in ("keep", "drop"):
-        raise ValueError(
-            f"size={size}, overlap={overlap}, edges={edges!r}: size is at least 1, overlap at "
-            "least 0 and below 1, edges 'keep' or 'drop'"
-        )
+        how = "size is at least 1, overlap at least 0 and below 1, edges 'keep' or 'drop'"
+        raise ValueError(f"size={size}, overlap={overlap}, edges={edges!r}: {how}")
     step = max(1, round(size * (1 - overlap)))
     found = list(range(0, length - size + 1, step))
     if edges == "keep" and (not found or found[-1] + size < length):
@@ -215,7 +211,7 @@ def split(patches_h5: str | Path, by="image", fractions=(0.7, 0.15, 0.15), seed=
         LeakError: an image or a group would land on both sides; nothing is written.
     """
     by, listed = OLDER.get(by, by), index(patches_h5)
-    subset = _assign(listed, store.card(patches_h5).parts, by, fractions, seed)
+    subset = deal(listed, store.card(patches_h5).parts, by, fractions, seed)
     if RULES[by] is None:
         sides = pd.Series(subset).groupby(listed["tile"]).nunique()
         many = f"{(sides > 1).sum()} of {len(sides)} images have patches in more than one subset"
@@ -260,37 +256,6 @@ def _check(file: h5py.File, name: str, subset: np.ndarray, by: str) -> None:
     if leaking := sides[sides > 1].index.tolist():
         found = f"{len(leaking)} image(s) or group(s) are in more than one subset"
         raise LeakError(f"split {name!r}: {found}, such as {leaking[0]}. Use {MAKERS}.")
-
-
-def _assign(listed: pd.DataFrame, parts: bool, by: str, fractions, seed: int) -> np.ndarray:
-    """Return uint8 (N,): the subset of each patch."""
-    if by not in RULES:
-        raise ValueError(f"by={by!r}: choose one of {', '.join(RULES)}")
-    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(f"fractions {fractions}: three numbers from 0 on that sum to 1")
-    rng, subset = np.random.default_rng(seed), np.zeros(len(listed), np.uint8)
-    unit = listed[RULES[by]] if RULES[by] else pd.Series(listed.index)
-    few = listed.groupby("group")["tile"].nunique().min() < len(SUBSETS)
-    stratum = listed["group"] if by == "image" and not few else np.zeros(len(listed))
-    for name in np.unique(stratum):
-        inside = stratum == name
-        names = np.unique(unit[inside])
-        still = by == "image" and parts
-        order = np.roll(names, -(seed % len(names))) if still else rng.permutation(names)
-        subset[inside] = pd.Series(_dealt(len(order), fractions), order)[unit[inside]]
-    return subset
-
-
-def _dealt(count: int, fractions) -> np.ndarray:
-    """Deal so many units out: the last to test, those before to validation, the rest to train."""
-    if count < np.count_nonzero(fractions):
-        raise ValueError(f"{count} image(s) or group(s) cannot fill {fractions}")
-    counts = [max(1, round(f * count)) if f else 0 for f in fractions[1:]]
-    if not fractions[0]:
-        counts[0 if fractions[1] else 1] += count - sum(counts)
-    while sum(counts) > count - bool(fractions[0]):
-        counts[int(np.argmax(counts))] -= 1
-    return np.repeat(np.arange(3), [count - sum(counts), *counts])
 
 
 def splits(patches_h5: str | Path) -> list[str]:

@@ -40,10 +40,8 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def legend(target, scheme: ClassScheme, **kwargs):
     """Add a legend of class colors to a figure or axes, in as many rows as it needs."""
-    patches = [
-        Patch(facecolor=np.array(color) / 255, edgecolor="0.4", label=name)
-        for name, color in zip(scheme.names, scheme.colors, strict=True)
-    ]
+    pairs = zip(scheme.names, np.array(scheme.colors) / 255, strict=True)
+    patches = [Patch(facecolor=color, edgecolor="0.4", label=name) for name, color in pairs]
     inches = sum(0.5 + 0.075 * len(name) for name in scheme.names)
     columns = int(min(1, target.figure.get_figwidth() / inches) * len(patches)) or 1
     style = {"frameon": False, "fontsize": 9, "ncols": columns, "loc": "outside lower center"}

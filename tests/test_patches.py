@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segkit import classes, datasets, patches, pipeline, store
+from segkit.datasets import base
 
 sizes = st.integers(1, 40)
 overlaps = st.floats(0, 0.99)
@@ -152,7 +153,7 @@ def test_each_group_is_left_out_once(patches_h5):
     ],
 )
 def test_every_subset_that_was_asked_for_gets_something(count, fractions, expected):
-    dealt = patches._dealt(count, fractions)
+    dealt = base.dealt(count, fractions)
     assert np.bincount(dealt, minlength=3).tolist() == expected
 
 
@@ -181,8 +182,8 @@ def test_another_seed_is_another_split(patches_h5, by):
 
 
 def test_a_share_of_zero_stays_empty():
-    assert np.bincount(patches._dealt(5, (0, 0.5, 0.5))).tolist() == [0, 3, 2]
-    assert np.bincount(patches._dealt(5, (0.5, 0, 0.5))).tolist() == [3, 0, 2]
+    assert np.bincount(base.dealt(5, (0, 0.5, 0.5))).tolist() == [0, 3, 2]
+    assert np.bincount(base.dealt(5, (0.5, 0, 0.5))).tolist() == [3, 0, 2]
 
 
 def test_the_rule_and_the_seed_are_kept(patches_h5, tmp_path):

@@ -1,5 +1,6 @@
 """Tiles in HDF5: exact, atomic, refused when broken."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
-from helpers import dubai_tree, write_pair
+from helpers import dubai_tree, write, write_pair
 from PIL import Image
 from rasterio.transform import from_origin
 
-from segkit import classes, datasets, store
+from segkit import classes, datasets, patches, store
 
 
 def test_the_store_holds_what_the_files_hold(tree, tiles_h5):
@@ -137,3 +138,30 @@ def test_pixels_keep_their_type_and_the_card_knows_their_range(tmp_path, dtype):
     assert card.bands == ("red", "nir") and card.dtype == dtype
     assert np.array(card.ranges) == pytest.approx(np.array([[5, 995], [20, 3980]]), rel=0.05, abs=9)
     assert np.isfinite(card.scaled(stored)).all() and card.scaled(stored).max() == 255
+
+
+def test_ranges_are_those_of_the_tiles_that_the_default_split_trains_on(tmp_path):
+    """The tiles held out are a hundred times as bright, and nobody has looked at them."""
+    names = [f"place{i:02}" for i in range(12)]
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    for name in names:
+        write(tmp_path / "images" / f"{name}.tif", np.full((1, 8, 8), 9, np.uint16))
+        write(tmp_path / "masks" / f"{name}.tif", np.zeros((1, 8, 8), np.uint8))
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,9,9,9\n", encoding="utf-8")
+    data = datasets.find(str(tmp_path))
+    for name in names:
+        level = 9 if name in data.training() else 900
+        dark_to_bright = np.linspace(level, 10 * level, 64).reshape(1, 8, 8)
+        write(tmp_path / "images" / f"{name}.tif", dark_to_bright.astype(np.uint16))
+    tiles_h5 = store.build(data, tmp_path / "tiles.h5")
+    patches_h5 = patches.cut(tiles_h5, tmp_path / "patches.h5", size=8)
+    patches.split(patches_h5)
+    assert set(patches.tiles(patches_h5, "train")) == data.training() < set(names)
+    assert store.card(tiles_h5).ranges[0] == pytest.approx((9, 90), abs=1)
+
+
+def test_too_few_tiles_to_split_are_all_looked_at(tree):
+    data = datasets.find("dubai", tree)
+    two = dataclasses.replace(data, tiles=data.tiles[:2])
+    assert two.training() == {tile.id for tile in two.tiles}

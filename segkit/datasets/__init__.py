@@ -93,10 +93,9 @@ def _missing(name: str, folder: Path) -> DatasetNotFound:
         how = f"choose one of {known}, or give a folder that holds images/, masks/ and classes.csv"
         return DatasetNotFound(f"no data set {name!r}: {how} {where}")
     entry, example = REGISTRY[name], shown(folder / REGISTRY[name]["example"])
-    return DatasetNotFound(
-        f"{entry['title']} is not in {shown(folder)}. {entry['get']}, so that {example!r} exists, "
-        "or point SEGKIT_DATA at the folder that holds the data sets. See data/README.md."
-    )
+    how = "or point SEGKIT_DATA at the folder that holds the data sets. See data/README.md."
+    text = f"{entry['title']} is not in {shown(folder)}. {entry['get']}"
+    return DatasetNotFound(f"{text}, so that {example!r} exists, {how}")
 
 
 def _made(folder: Path, city: str) -> Path:

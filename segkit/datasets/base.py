@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from segkit import rasters
 from segkit.classes import ClassScheme
@@ -15,6 +17,9 @@ from segkit.datasets.readers import DatasetError, Rows
 
 #: Pixels read at once from a GeoTIFF, in strips of whole chunks of rows.
 STRIP, CHUNK = 2**22, 256
+SUBSETS = ("train", "validation", "test")
+#: What stays together under each rule of a split: a column of the table of patches, or nothing.
+RULES = {"patch": None, "image": "tile", "group": "group"}
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,15 @@ class Dataset:
         known = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
         return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
 
+    def training(self) -> set[str]:
+        """Return the tiles that the default split trains on; all where they are too few for it."""
+        listed = pd.DataFrame(
+            [(one.id, one.group) for one in self.tiles], columns=["tile", "group"]
+        )
+        with suppress(ValueError):
+            return {*listed["tile"][deal(listed, self.card.parts) == 0]}
+        return {*listed["tile"]}
+
     def read(self, tile: Tile, rows: Rows = None) -> tuple[np.ndarray, np.ndarray, int]:
         """Read one tile.
 
@@ -200,3 +214,43 @@ def card_of(path: Path, **known) -> Card:
     read = {"dtype": readers.read_image(path).dtype.name} if chip else {}
     found = read or readers.described(path, rasters.facts)
     return Card(**found | {"dtype": found["dtype"].replace("float64", "float32")} | known)
+
+
+def deal(listed, parts: bool, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -> np.ndarray:
+    """Deal patches, or whole tiles, out to `SUBSETS` (see `patches.split`).
+
+    Args:
+        listed: a table with the columns tile and group.
+        parts: whether the images of a group are numbered parts.
+        by, fractions, seed: as in `patches.split`.
+
+    Returns:
+        uint8 (N,): the subset of each row.
+    """
+    if by not in RULES:
+        raise ValueError(f"by={by!r}: choose one of {', '.join(RULES)}")
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"fractions {fractions}: three numbers from 0 on that sum to 1")
+    rng, subset = np.random.default_rng(seed), np.zeros(len(listed), np.uint8)
+    unit = listed[RULES[by]] if RULES[by] else pd.Series(listed.index)
+    few = listed.groupby("group")["tile"].nunique().min() < len(SUBSETS)
+    stratum = listed["group"] if by == "image" and not few else np.zeros(len(listed))
+    for name in np.unique(stratum):
+        inside = stratum == name
+        names = np.unique(unit[inside])
+        still = by == "image" and parts
+        order = np.roll(names, -(seed % len(names))) if still else rng.permutation(names)
+        subset[inside] = pd.Series(dealt(len(order), fractions), order)[unit[inside]]
+    return subset
+
+
+def dealt(count: int, fractions) -> np.ndarray:
+    """Deal so many units out: the last to test, those before to validation, the rest to train."""
+    if count < np.count_nonzero(fractions):
+        raise ValueError(f"{count} image(s) or group(s) cannot fill {fractions}")
+    counts = [max(1, round(f * count)) if f else 0 for f in fractions[1:]]
+    if not fractions[0]:
+        counts[0 if fractions[1] else 1] += count - sum(counts)
+    while sum(counts) > count - bool(fractions[0]):
+        counts[int(np.argmax(counts))] -= 1
+    return np.repeat(np.arange(3), [count - sum(counts), *counts])
