@@ -73,8 +73,7 @@ def balanced_weights(pixels: Sequence[int], power: float = 0.5) -> list[float]:
 
 def _overlaps(y_true, y_pred, ignore_index: int | None):
     """Return, per class that counts: probability on true pixels, missing there, and elsewhere."""
-    one_hot = _one_hot(y_true, y_pred, ignore_index)
-    classes = y_pred.shape[-1]
+    one_hot, classes = _one_hot(y_true, y_pred, ignore_index), y_pred.shape[-1]
     truth, answer = (ops.reshape(ops.cast(x, "float32"), (-1, classes)) for x in (one_hot, y_pred))
     counts = ops.matmul(ops.transpose(truth), answer)  # a confusion matrix of probabilities
     counted = [c for c in range(classes) if c != ignore_index]
@@ -85,11 +84,9 @@ def _overlaps(y_true, y_pred, ignore_index: int | None):
 
 def _one_hot(y_true, y_pred, ignore_index: int | None):
     """Return float32 (B, H, W, C): 1 for the true class, all 0 where the pixel is ignored."""
-    classes = y_pred.shape[-1]
-    if len(y_true.shape) == len(y_pred.shape):
-        one_hot = ops.cast(y_true, "float32")
-    else:
-        one_hot = ops.one_hot(ops.cast(y_true, "int32"), classes, dtype="float32")
+    classes, done = y_pred.shape[-1], len(y_true.shape) == len(y_pred.shape)
+    one_hot = y_true if done else ops.one_hot(ops.cast(y_true, "int32"), classes)
+    one_hot = ops.cast(one_hot, "float32")
     if ignore_index is None:
         return one_hot
     return one_hot * ops.cast(ops.arange(classes) != ignore_index, "float32")

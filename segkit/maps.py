@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from rasterio.features import shapes
+from rasterio.transform import rowcol
 from rasterio.windows import Window, subdivide
 from shapely.geometry import Polygon, shape
 
@@ -87,8 +88,7 @@ def adjusted_areas(confusion: np.ndarray, mapped: Sequence[float], names=None) -
         given. NaN for all where a mapped class has fewer than two checked places.
     """
     counts, mapped = np.asarray(confusion, float).T, np.asarray(mapped, float)
-    checked = counts.sum(axis=1, keepdims=True)
-    weight = (mapped / mapped.sum())[:, None]
+    checked, weight = counts.sum(axis=1, keepdims=True), (mapped / mapped.sum())[:, None]
     if ((checked[:, 0] < 2) & (mapped > 0)).any():
         counts = np.full_like(counts, np.nan)
     share = np.where(mapped[:, None] > 0, counts / np.maximum(checked, 1), 0)
@@ -123,7 +123,7 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
     """Return the table of `changes`, and its unit."""
     with rasters.opened(before) as old, rasters.opened(after) as new:
         _check_same(old, new)
-        project = rasters.to_degrees(old.crs) if old.crs else None
+        project = rasters.to_degrees(old.crs) if rasters.pixel_size(old) else None
         moved, became = np.zeros((256, 256)), np.full(old.shape if target else 0, NODATA, np.uint8)
         side = max(1, min(BLOCK, int(WIDEST / (rasters.pixel_size(old) or 1))))
         for area in subdivide(Window(0, 0, old.width, old.height), side, side):
@@ -149,7 +149,7 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
 
 def _check_same(old, new) -> None:
     corners = [(0, 0), (old.height, 0), (0, old.width)]
-    there = np.array([new.index(*old.xy(*corner, offset="ul"), op=float) for corner in corners])
+    there = [rowcol(new.transform, *old.xy(*one, offset="ul"), op=float) for one in corners]
     same_place = old.crs == new.crs and np.allclose(there, corners, rtol=0, atol=0.01)
     if old.shape != new.shape or not same_place:
         grids = f"{old.name} and {new.name} lie on different grids"
@@ -159,11 +159,12 @@ def _check_same(old, new) -> None:
 
 
 def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
-    if gdf.crs is None:
+    if gdf.crs is None or not (gdf.crs.is_projected or gdf.crs.is_geographic):
         _warn_no_crs("square units of the polygons")
         return gdf.geometry.area.groupby(gdf["class"]).sum(), "square_units"
     project = rasters.to_degrees(gdf.crs)
-    square_meters = gdf.geometry.map(lambda polygon: _true_area(polygon, project))
+    drawn = gdf.geometry.segmentize(0.01 if gdf.crs.is_geographic else 1_000)  # straight in its CRS
+    square_meters = pd.Series([_true_area(one, project) for one in drawn], gdf.index, dtype=float)
     return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
 
 

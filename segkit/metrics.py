@@ -41,8 +41,7 @@ def confusion(y_true, y_pred, classes: int, ignore_index: int | None = None) -> 
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             ends = f"{labels.min()} to {labels.max()}"
             raise ValueError(f"the {name} runs from {ends}, not 0 to {classes - 1}")
-    number = np.uint8 if classes**2 <= 256 else np.int64
-    total = np.zeros(classes**2, np.int64)
+    number, total = np.uint8 if classes**2 <= 256 else np.int64, np.zeros(classes**2, np.int64)
     for i in range(0, y_true.size, CHUNK):
         true, claimed = (x[i : i + CHUNK].astype(number, copy=False) for x in (y_true, y_pred))
         total += np.bincount(true * number(classes) + claimed, minlength=classes**2)

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 
@@ -78,7 +79,7 @@ def batches(patches_h5, subset, batch_size, split="image", augment=False, seed=0
         size. `.card` is the card of the patches.
     """
     found = patches.members(patches_h5, subset, split)
-    size = int(store.attributes(patches_h5)["size"])
+    size, card = int(store.attributes(patches_h5)["size"]), store.card(patches_h5)
     if not len(found):
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
     passes = []
@@ -94,8 +95,7 @@ def batches(patches_h5, subset, batch_size, split="image", augment=False, seed=0
     count = -(-len(found) // batch_size)
     data = _dataset(patches_h5, plan, (None, size, size), workers)
     data = data.apply(tf.data.experimental.assert_cardinality(count))
-    data.card, data.restart = store.card(patches_h5), passes.clear
-    data.images_per_step = len(found) / count
+    data.card, data.restart, data.images_per_step = card, passes.clear, len(found) / count
     return data
 
 
@@ -177,14 +177,19 @@ def _dataset(path, plan: Callable, shape: tuple, workers: int) -> tf.data.Datase
         return images, masks
 
     def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        with h5py.File(path, "r") as file, ThreadPoolExecutor(workers) as pool:
-            array = lru_cache(OPEN)(file.__getitem__)
-            coming = (pool.submit(batch, array, *one) for one in plan())
+        file, pool = h5py.File(path, "r"), ThreadPoolExecutor(workers)
+        array = lru_cache(OPEN)(file.__getitem__)
+        coming = (pool.submit(batch, array, *one) for one in plan())
+        try:
             waiting = deque(islice(coming, workers + 1))
             while waiting:
                 ready = waiting.popleft().result()
                 waiting.extend(islice(coming, 1))
                 yield ready
+        finally:  # a worker closes the file: who ends this may hold HDF5's lock, and wait for us
+            with suppress(RuntimeError):  # the program ends, and takes no more orders
+                pool.submit(lambda: (array.cache_clear(), file.close()))
+            pool.shutdown(wait=False)
 
     signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:-1], tf.uint8))
     data = tf.data.Dataset.from_generator(generate, output_signature=signature)

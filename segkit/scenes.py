@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import rasterio
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from segkit import domain, files, models, patches, rasters
@@ -146,11 +147,13 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) 
     bool (rows, width).
     """
     weight, total = blending_window(window)[..., None], None
+    # GDAL takes any fourth band of bytes for transparency; one that the model reads is none.
+    seen = ColorInterp.alpha in [scene.colorinterp[band - 1] for band in bands]
     rows, columns = (patches.starts(length, window, overlap) for length in scene.shape)
     for row, end in zip(files.progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))
         pixels = scene.read(bands, window=area)
-        valid = np.isfinite(pixels).any(axis=0) & (scene.dataset_mask(window=area) > 0)
+        valid = np.isfinite(pixels).any(axis=0) & (seen or scene.dataset_mask(window=area) > 0)
         looks += domain.describe(np.where(valid, pixels, np.nan).transpose(1, 2, 0))
         image = card.scaled(np.moveaxis(pixels, 0, -1))
         windows, image = patches.patchify(image, window, overlap)[0], None

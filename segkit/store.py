@@ -18,7 +18,7 @@ import rasterio
 
 from segkit import domain
 from segkit.classes import ClassScheme
-from segkit.datasets import Card, Dataset, DatasetError, Tile, georeference, size
+from segkit.datasets import Card, Dataset, DatasetError, Tile, georeference, nodata, size
 from segkit.files import progress, shown, whole
 from segkit.rasters import CACHE_MB
 
@@ -54,11 +54,13 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
         for tile in progress(dataset.tiles, "tiles.h5"):
             stored = _created(file, dataset.card, tile)
             digest.update(tile.id.encode())
+            lost = nodata(tile.image)
             for row, image, mask, changed in (strips or dataset.strips)(tile):
                 digest.update(image.tobytes() + mask.tobytes())
                 if not dataset.card.ranges and tile.id in training:
-                    pixels = image.reshape(-1, image.shape[2])
-                    samples.append(pixels[:: max(1, stored["mask"].size // SAMPLE)])
+                    step = max(1, stored["mask"].size // SAMPLE)
+                    pixels = image.reshape(-1, image.shape[2])[::step]
+                    samples.append(pixels[(pixels != lost).any(axis=1)])
                 looks += domain.describe(image)
                 stored["image"][row : row + len(image)] = image
                 stored["mask"][row : row + len(mask)] = mask
@@ -79,7 +81,7 @@ def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
     if np.isnan(pixels).all(axis=0).any():
         raise DatasetError("a band holds no number in any tile: leave it out")
     low, high = np.nanpercentile(pixels, PERCENTILES, axis=0)
-    return list(zip(low, np.maximum(high, low + 1e-6), strict=True))
+    return list(zip(low, np.maximum(high, low + 1e-6 * np.maximum(1, np.abs(low))), strict=True))
 
 
 def _created(file: h5py.File, card: Card, tile: Tile) -> h5py.Group:
@@ -108,8 +110,7 @@ def opened(path: str | Path, expected: str | None = None) -> Iterator[h5py.File]
         FileNotFoundError: there is none; says which call makes one.
         ValueError: the file is broken, incomplete or of another kind.
     """
-    path = Path(path)
-    maker = " or ".join([MAKERS[expected]] if expected else MAKERS.values())
+    path, maker = Path(path), " or ".join([MAKERS[expected]] if expected else MAKERS.values())
     if not path.exists():
         raise FileNotFoundError(f"{shown(path)} does not exist: make it with {maker}(…)")
     try:

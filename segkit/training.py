@@ -57,8 +57,7 @@ def setup(seed: int = 0, precision: str = "auto", devices: int = 1) -> Device:
         RuntimeError: TensorFlow has begun already, with fewer devices.
     """
     keras.utils.set_random_seed(seed)
-    setup.seed = seed
-    gpus = tf.config.list_physical_devices("GPU")
+    setup.seed, gpus = seed, tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
     if precision == "auto":
         modern = details.get("compute_capability", (0, 0)) >= (8, 0)
@@ -255,9 +254,8 @@ def fit(
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         rate = CosineDecay(learning_rate, epochs * steps) if epochs else learning_rate
-        score = metrics.MeanIoU(len(scheme), scheme.ignore_index)
-        shared = _shared(model, loss or default_loss(scheme))
-        model.compile(optimizer(rate), shared, metrics=[score])
+        score = [metrics.MeanIoU(len(scheme), scheme.ignore_index)]
+        model.compile(optimizer(rate), _shared(model, loss or default_loss(scheme)), metrics=score)
         model.optimizer.build(model.trainable_variables)  # else the graph is traced twice
         if source:
             source.restart()

@@ -13,7 +13,11 @@ import pytest
 import rasterio
 import rasterio.warp
 from helpers import EAST, NORTH, ByColor, Constant, scene_of, write, write_map
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from rasterio import Affine
+from rasterio.io import MemoryFile
 from rasterio.transform import from_bounds, from_origin
 from shapely.geometry import box
 
@@ -60,6 +64,60 @@ def test_web_mercator_is_off_by_the_cosine_squared(square):
     mercator = square.to_crs("EPSG:3857")
     latitude = np.radians(square.to_crs("EPSG:4326").total_bounds[[1, 3]].mean())
     assert mercator.area[0] / 1e6 == pytest.approx(1 / np.cos(latitude) ** 2, rel=0.01)
+
+
+@given(
+    st.floats(2e5, 8e5), st.floats(1e6, 6e6), st.floats(0.05, 30), st.floats(0, 360),
+    st.integers(1, 900), st.integers(1, 900),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_a_map_lies_on_its_own_grid_and_not_on_one_beside_it(x, y, size, turn, height, width):
+    """Wherever it lies, however it is turned."""
+    place = Affine.translation(x, y) @ Affine.rotation(turn) @ Affine.scale(size, -size)
+    beside = place @ Affine.translation(-0.3, 0)
+    how = {"driver": "GTiff", "dtype": "uint8", "count": 1, "height": height, "width": width}
+    with (
+        MemoryFile() as memory,
+        MemoryFile() as other,
+        memory.open(crs="EPSG:32640", transform=place, **how) as one,
+        other.open(crs="EPSG:32640", transform=beside, **how) as two,
+    ):
+        maps._check_same(one, one)
+        with pytest.raises(ValueError, match="different grids"):
+            maps._check_same(one, two)
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner", "size", "width"),
+    [("EPSG:4326", (5, 60), 0.01, 1000), ("EPSG:3857", (500_000, 8_400_000), 1000, 400)],
+)
+def test_polygons_with_long_edges_have_the_area_of_their_pixels(crs, corner, size, width, tmp_path):
+    """An edge along a parallel is no shortest line on the ground."""
+    indices = np.repeat([[1], [0]], 20, axis=0).repeat(width, axis=1).astype(np.uint8)
+    indices[19, ::2] = 0
+    path = write_map(tmp_path / "map.tif", indices, crs, from_origin(*corner, size, size))
+    pixels, outlines = (
+        maps.areas(one).set_index("class")["hectares"] for one in (path, maps.polygons(path))
+    )
+    assert outlines.to_numpy() == pytest.approx(pixels.loc[outlines.index].to_numpy(), rel=1e-3)
+
+
+def test_a_map_without_data_has_no_areas(tmp_path):
+    indices = np.full((8, 8), 255, np.uint8)
+    path = write_map(tmp_path / "map.tif", indices, "EPSG:32640", from_origin(EAST, NORTH, 1, 1))
+    with rasterio.open(path, "r+") as raster:
+        raster.nodata = 255
+    assert maps.areas(path).empty and maps.areas(maps.polygons(path)).empty
+
+
+def test_a_drawing_has_pixels_and_no_hectares(tmp_path):
+    crs = 'LOCAL_CS["drawing",UNIT["metre",1]]'
+    indices = np.zeros((8, 8), np.uint8)
+    path = write_map(tmp_path / "map.tif", indices, crs, from_origin(0, 8, 1, 1))
+    with pytest.warns(UserWarning, match="no hectares"):
+        assert maps.areas(path)["pixels"].tolist() == [64]
+    with pytest.warns(UserWarning, match="no hectares"):
+        assert maps.areas(maps.polygons(path))["square_units"].tolist() == [64]
 
 
 def test_areas_by_hand(tmp_path):

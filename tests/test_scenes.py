@@ -183,6 +183,18 @@ class Carded(ByColor):
         self.card = Card("made up", DUBAI, **{"ranges": ranges, **known})
 
 
+def test_a_fourth_band_that_the_model_reads_is_no_transparency(tmp_path):
+    """GDAL calls the fourth band of bytes alpha, and near infrared of water is 0."""
+    scene = np.concatenate([scene_of((40, 50)), np.zeros((1, 40, 50), np.uint8)])
+    path = write(tmp_path / "scene.tif", scene)
+    with rasterio.open(path) as raster:
+        assert raster.colorinterp[3].name == "alpha"
+    model = Carded(bands=("red", "green", "blue", "near infrared"), dtype="uint8")
+    model.input_shape = (None, None, None, 4)
+    model.predict_on_batch = lambda images: ByColor.predict_on_batch(model, images[..., :3])
+    assert np.array_equal(mapped(model, path)[0], scene[0])
+
+
 def named(path, array, *names, **more):
     """Write a scene (bands, H, W), its bands named."""
     with rasterio.open(write(path, array, **more), "r+") as raster:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import h5py
 import numpy as np
@@ -165,3 +166,29 @@ def test_too_few_tiles_to_split_are_all_looked_at(tree):
     data = datasets.find("dubai", tree)
     two = dataclasses.replace(data, tiles=data.tiles[:2])
     assert two.training() == {tile.id for tile in two.tiles}
+
+
+def test_what_stands_for_no_data_stretches_no_range(tmp_path):
+    rng = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    for name in "abc":
+        image = rng.integers(1000, 3000, (2, 40, 40)).astype(np.int16)
+        image[:, :10] = -32768
+        write(tmp_path / "images" / f"{name}.tif", image, nodata=-32768)
+        write(tmp_path / "masks" / f"{name}.tif", np.zeros((1, 40, 40), np.uint8))
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,9,9,9\n", encoding="utf-8")
+    card = store.card(store.build(datasets.find(str(tmp_path)), tmp_path / "tiles.h5"))
+    assert np.array(card.ranges) == pytest.approx(np.array([[1010, 2990]] * 2), abs=15)
+
+
+def test_a_band_that_is_the_same_everywhere_is_scaled_in_silence(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    write(tmp_path / "images" / "a.tif", np.full((1, 8, 8), 5000, np.uint16))
+    write(tmp_path / "masks" / "a.tif", np.zeros((1, 8, 8), np.uint8))
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,9,9,9\n", encoding="utf-8")
+    card = store.card(store.build(datasets.find(str(tmp_path)), tmp_path / "tiles.h5"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert card.scaled(np.full((2, 2, 1), 5000, np.uint16)).max() == 0

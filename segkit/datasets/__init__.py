@@ -12,7 +12,14 @@ import pooch
 from segkit.datasets.base import Card, Dataset, Tile
 from segkit.datasets.layouts import DatasetNotFound, find_in, find_own, table
 from segkit.datasets.outlines import from_polygons
-from segkit.datasets.readers import DatasetError, georeference, read_image, read_rgb_mask, size
+from segkit.datasets.readers import (
+    DatasetError,
+    georeference,
+    nodata,
+    read_image,
+    read_rgb_mask,
+    size,
+)
 from segkit.files import REPOSITORY, data_root, shown, whole, work_root
 
 #: Names that `find` knows, and what is known of each.

@@ -128,9 +128,7 @@ class Dataset:
 
     def training(self) -> set[str]:
         """Return the tiles that the default split trains on; all where they are too few for it."""
-        listed = pd.DataFrame(
-            [(one.id, one.group) for one in self.tiles], columns=["tile", "group"]
-        )
+        listed = pd.DataFrame(list(self.tiles)).rename(columns={"id": "tile"})
         with suppress(ValueError):
             return {*listed["tile"][deal(listed, self.card.parts) == 0]}
         return {*listed["tile"]}
@@ -237,8 +235,7 @@ def deal(listed, parts: bool, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -
     stratum = listed["group"] if by == "image" and not few else np.zeros(len(listed))
     for name in np.unique(stratum):
         inside = stratum == name
-        names = np.unique(unit[inside])
-        still = by == "image" and parts
+        names, still = np.unique(unit[inside]), by == "image" and parts
         order = np.roll(names, -(seed % len(names))) if still else rng.permutation(names)
         subset[inside] = pd.Series(dealt(len(order), fractions), order)[unit[inside]]
     return subset
@@ -247,7 +244,7 @@ def deal(listed, parts: bool, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -
 def dealt(count: int, fractions) -> np.ndarray:
     """Deal so many units out: the last to test, those before to validation, the rest to train."""
     if count < np.count_nonzero(fractions):
-        raise ValueError(f"{count} image(s) or group(s) cannot fill {fractions}")
+        raise ValueError(f"{count} image(s) or group(s) cannot fill {fractions}: try (1, 0, 0)")
     counts = [max(1, round(f * count)) if f else 0 for f in fractions[1:]]
     if not fractions[0]:
         counts[0 if fractions[1] else 1] += count - sum(counts)

@@ -131,8 +131,8 @@ def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path
 def _fitting(folder: Path, pattern: str) -> dict[tuple, Path]:
     """Return fields → file for the files below a folder that fit a pattern."""
     plain, found = pattern.removeprefix("**/"), {}
-    parts = FIELD.split(plain)  # text, field, its expression, text, …
-    fits = "(?:.*/)?" if plain != pattern else ""
+    # parts: text, field, its expression, text, …
+    parts, fits = FIELD.split(plain), "(?:.*/)?" if plain != pattern else ""
     for text, name, what in zip(parts[::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
         fits += re.escape(text) + (f"(?P<{name}>{what or '[^/]+'})" if name else "")
     wide = re.sub(r"\*+", "*", "*".join(map(glob.escape, parts[::3]))) + ".*"

@@ -3,8 +3,6 @@
 Taught in notebook 11.
 """
 
-from pathlib import Path
-
 import geopandas
 import numpy as np
 from rasterio.features import rasterize
@@ -18,9 +16,7 @@ from segkit.datasets.readers import DatasetError, described
 UNLABELED = ("Unlabeled", (155, 155, 155))
 
 
-def from_polygons(
-    scene: str | Path, polygons, column: str, scheme=None, order=(), all_touched=False, rim=0.0
-) -> tuple[np.ndarray, ClassScheme]:
+def from_polygons(scene, polygons, column, scheme=None, order=(), all_touched=False, rim=0.0):
     """Draw outlines as a mask that lies on a scene, pixel by pixel.
 
     Args:

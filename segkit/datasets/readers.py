@@ -74,6 +74,11 @@ def described(path: Path, job: Callable):
         raise DatasetError(f"{path}: cannot be read ({error}). Download it again.") from error
 
 
+def nodata(path: Path) -> float | None:
+    """Return the number that stands for no data in an image file, where it names one."""
+    return None if path.suffix.lower() in CHIPS else described(path, lambda raster: raster.nodata)
+
+
 def georeference(path: Path) -> tuple[str | None, tuple | None]:
     """Return the CRS (as "EPSG:…" or WKT) and the six transform numbers of a file, or None."""
     if path.suffix.lower() in CHIPS:
@@ -111,7 +116,8 @@ def _opened(path: Path):
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file") from error
     except (OSError, SyntaxError, RuntimeError, KeyError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: broken or cut off ({error}). Download it again.") from error
+        told = f"{path}: broken, cut off or too large ({error})"
+        raise DatasetError(f"{told}. Download it again, or save it as GeoTIFF.") from error
 
 
 def _only_array(path: Path, file: h5py.File) -> h5py.Dataset:

@@ -31,8 +31,7 @@ def deeplabv3plus(classes: int, weights="imagenet", channels=3, variant="resnet5
 
     Returns and raises as `efficientnet_unet`.
     """
-    row = chosen(variant, FEATURES)
-    inputs = keras.Input((None, None, channels), name="image")
+    row, inputs = chosen(variant, FEATURES), keras.Input((None, None, channels), name="image")
     low_level, features = FEATURES[variant](row.key, channels)(normalized(inputs, row))
     x = layers.UpSampling2D(4, interpolation="bilinear")(aspp(features))
     x = layers.Concatenate()([x, convolve(low_level, LOW_LEVEL_FILTERS, 1)])

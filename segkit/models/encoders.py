@@ -148,8 +148,7 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
     Raises:
         ValueError: the file holds other weights, or is not whole.
     """
-    row = _encoder(model)[1]
-    taken = [layer for layer in encoder_layers(model) if layer.weights]
+    row, taken = _encoder(model)[1], [layer for layer in encoder_layers(model) if layer.weights]
     given = pretrained.read(pretrained.imagenet(row.key) if path == "imagenet" else path)
     given = given[1:] if len(given) == len(taken) + 1 else given[: len(taken)]
     if given and given[0][0].ndim == 4:

@@ -27,8 +27,7 @@ def lite_unet(name: str, classes: int, channels: int, width=1.0, depth=1.0) -> k
     image = keras.Input((None, None, channels))
     x, skips = lite_encoder(image, width, depth)
     for filters, skip in zip(DECODER, reversed(skips), strict=True):
-        x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
-        x = conv_block(x, filters)
+        x = conv_block(layers.Concatenate()([layers.UpSampling2D(2)(x), skip]), filters)
     scores = layers.Conv2D(classes, 1, name="scores")(x)
     scores = layers.UpSampling2D(2, interpolation="bilinear")(scores)
     return keras.Model(image, scores, name=name)
@@ -44,8 +43,8 @@ def lite_encoder(image, width=1.0, depth=1.0):
     Returns:
         Features at 1/32 of the image, and a list of those at 1/2, 1/4, 1/8, 1/16.
     """
-    x, skips = norm(layers.Conv2D(STEM, 3, 2, padding="same", use_bias=False)(image)), []
-    x = layers.ReLU(6)(x)
+    x = norm(layers.Conv2D(STEM, 3, 2, padding="same", use_bias=False)(image))
+    x, skips = layers.ReLU(6)(x), []
     for stage, (blocks, kernel, stride, expansion, filters) in enumerate(STAGES):
         if stride == 2:
             x = layers.Identity(name=f"features_{2 ** (len(skips) + 1)}")(x)
@@ -54,7 +53,7 @@ def lite_encoder(image, width=1.0, depth=1.0):
             blocks = math.ceil(depth * blocks)
         for block in range(blocks):
             steps = stride if block == 0 else 1
-            x = inverted_residual(x, kernel, steps, expansion, eights(width * filters))
+            x = inverted_residual(x, kernel, steps, expansion, int(width * filters + 4) // 8 * 8)
     return layers.Identity(name=LAST)(x), skips
 
 
@@ -62,8 +61,7 @@ def inverted_residual(x, kernel: int, stride: int, expansion: int, filters: int)
     """Widen, look around in each channel alone, narrow; add what came in, where it fits."""
     y = x
     if expansion > 1:
-        y = norm(layers.Conv2D(expansion * x.shape[-1], 1, use_bias=False)(y))
-        y = layers.ReLU(6)(y)
+        y = layers.ReLU(6)(norm(layers.Conv2D(expansion * x.shape[-1], 1, use_bias=False)(y)))
     y = norm(layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False)(y))
     y = layers.ReLU(6)(y)
     y = norm(layers.Conv2D(filters, 1, use_bias=False)(y))
@@ -73,8 +71,3 @@ def inverted_residual(x, kernel: int, stride: int, expansion: int, filters: int)
 def norm(x):
     """Batch normalization that settles fast."""
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
-
-
-def eights(filters: float) -> int:
-    """Round to a multiple of 8."""
-    return int(filters + 4) // 8 * 8
