@@ -29,7 +29,7 @@ def invented(seed: int) -> City:
     """
     rng = np.random.default_rng([seed, 1])
     city = City(
-        seed=int(rng.integers(1_000_000)),
+        seed=int(rng.integers(max(1_000_000, seed))),  # as hard to guess as the seed itself
         origin=tuple(
             float(1000 * rng.integers(low, high)) for low, high in ((250, 700), (2600, 2900))
         ),

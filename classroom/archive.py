@@ -61,7 +61,7 @@ def archive(target: Path, requirements: Path, options: Sequence[str] = ()) -> Pa
         The target.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, files.whole(target) as part:
+    with tempfile.TemporaryDirectory() as scratch, files.whole(target) as part:
         folder = copy_course(Path(scratch) / NAME)
         download(folder / "wheels", requirements, options)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"

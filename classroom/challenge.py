@@ -13,6 +13,8 @@ import secrets
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +26,7 @@ import cityscape
 from classroom import measures
 from segkit import metrics
 from segkit.classes import DUBAI
-from segkit.files import shown, whole, work_root
+from segkit.files import alone, shown, whole, work_root
 
 #: Pixels within which a border counts as found.
 TOLERANCE = 3
@@ -52,7 +54,7 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
         mapped = rasterio.open(map_tif)
     except rasterio.RasterioIOError as error:
         raise NotComparable(f"{shown(map_tif)} is no raster that can be read: {error}") from error
-    with mapped, rasterio.open(scene) as given:
+    with mapped, rasterio.open(scene) as given, _readable(map_tif):
         if mapped.crs != given.crs:
             found = mapped.crs or "no coordinate system"
             raise NotComparable(f"the map is in {found}, the scene in {given.crs}: {grid}")
@@ -81,6 +83,15 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
         more = "no data: every pixel needs a class" if unknown == [NO_DATA] else "no classes"
         raise NotComparable(f"the map holds {list(map(int, unknown))}, which are {more}")
     return indices
+
+
+@contextmanager
+def _readable(map_tif: Path) -> Iterator[None]:
+    """Say of a file that is cut off what is wrong with it."""
+    try:
+        yield
+    except rasterio.RasterioIOError as error:
+        raise NotComparable(f"{shown(map_tif)} is cut off: copy it again ({error})") from error
 
 
 def scores(truth: np.ndarray, mapped: np.ndarray) -> dict[str, float]:
@@ -120,13 +131,21 @@ def append(table: Path, row: dict) -> pd.DataFrame:
     Raises:
         NotComparable: the team is there already.
     """
-    before = [pd.read_csv(table)] if table.exists() else []
-    if before and row["team"] != NOBODY and row["team"] in set(before[0]["team"]):
-        raise NotComparable(f"{row['team']} has handed in a map already: one map for each team")
-    found = pd.concat([*before, pd.DataFrame([row])], ignore_index=True)
-    with whole(table) as part:
-        found.to_csv(part, index=False)
+    # A team may be called 7, or NA.
+    plain = {"dtype": {"team": str, "map": str}, "keep_default_na": False, "na_values": [""]}
+    with alone(table):
+        before = [pd.read_csv(table, **plain)] if table.exists() else []
+        there = {_plain(team) for one in before for team in one["team"]} - {NOBODY}
+        if _plain(row["team"]) in there:
+            raise NotComparable(f"{row['team']} has handed in a map already: one map for each team")
+        found = pd.concat([*before, pd.DataFrame([row])], ignore_index=True)
+        with whole(table) as part:
+            found.to_csv(part, index=False)
     return found.sort_values("miou", ascending=False, ignore_index=True)
+
+
+def _plain(team: str) -> str:
+    return team.strip().casefold()
 
 
 def main(words: list[str] | None = None) -> None:
@@ -145,6 +164,8 @@ def main(words: list[str] | None = None) -> None:
     scored.add_argument("--table", type=Path, help="where scores are kept; one for each city")
     given = parser.parse_args(words)
     if given.task == "new":
+        if (given.folder / "sample.json").exists() and "--seed" not in (words or sys.argv):
+            sys.exit(f"{shown(given.folder)} holds a city already: name another --folder")
         made = cityscape.write(given.folder, cityscape.invented(given.seed), True, hidden=True)
         print(f"The seed is {given.seed}: keep it to score by, and keep it secret.")
         print(f"Hand out {shown(made)}. The notebooks train on its tiles and map its scene with:")

@@ -3,6 +3,7 @@
 Taught in notebook 00.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -241,11 +242,22 @@ def catch_up(artifact: str) -> Path:
             MAKERS[artifact](path)
         elif reason := _stale(artifact, path):
             print(f"{artifact} {reason}: making it anew (an earlier notebook tells how)")
+            _keep(path)
             MAKERS[artifact](path)
         elif artifact == "patches.h5" and SPLIT not in patches.splits(path):
             print(f"{artifact} is not split by {SPLIT} yet: splitting it")
             patches.split(path, by=SPLIT)
     return path
+
+
+def _keep(path: Path) -> None:
+    """Put a model that was trained under another profile aside: it may have taken hours."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        trained = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["profile"]
+        if trained not in ("smoke", profile().name):
+            for one in (path, path.with_suffix(".json")):
+                kept = one.replace(one.with_stem(f"{path.stem}-{trained}"))
+            print(f"the old one is kept as {kept.with_suffix('.keras').name}")
 
 
 def _stale(artifact: str, path: Path) -> str | None:
@@ -259,7 +271,7 @@ def _stale(artifact: str, path: Path) -> str | None:
         if artifact == "patches.h5":
             return None if store.card(path).fingerprint == now else "was cut from other tiles"
         return _stale_model(path, now)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "is broken, or of an older version"
 
 

@@ -18,7 +18,8 @@ def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=Fa
     """Predict the patches of a subset, one after the other.
 
     Args:
-        model: takes (B, S, S, C) of 0–255, returns probabilities.
+        model: takes (B, S, S, C) of 0–255, returns probabilities. Its `.card` says which values
+            become 0 and 255, as in a map; that of the patches, where it has none.
         patches_h5, subset, split: see `pipeline.batches`.
         batch_size: patches predicted at once.
         tta: average over the eight turns and flips.
@@ -28,7 +29,7 @@ def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=Fa
         and, bool (S, S), which pixels lie in the tile and came in no patch before.
     """
     found, listed = patches.members(patches_h5, subset, split), patches.index(patches_h5)
-    card, tile, counted = store.card(patches_h5), None, None
+    card, tile, counted = getattr(model, "card", None) or store.card(patches_h5), None, None
     for first in range(0, len(found), batch_size):
         chosen = found[first : first + batch_size]
         images, masks = patches.read(patches_h5, chosen)
@@ -71,8 +72,7 @@ def evaluate_each(model, patches_h5, subset: str, split="image", unit="group", *
     if unit not in UNITS:
         raise ValueError(f"unit={unit!r}: choose patch, image or group")
     listed, classes = patches.index(patches_h5), len(store.scheme(patches_h5))
-    names = listed.index if UNITS[unit] is None else listed[UNITS[unit]]
-    units, matrices = [], []
+    names, units, matrices = listed[UNITS[unit]] if UNITS[unit] else listed.index, [], []
     for i, mask, found, new in answers(model, patches_h5, subset, split, **how):
         units.append(names[i])
         matrices.append(metrics.confusion(mask[new], found.argmax(axis=-1)[new], classes))

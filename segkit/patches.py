@@ -24,9 +24,8 @@ from segkit.files import progress, whole
 FORMAT = "segkit patches 2"
 #: Names that these rules had before.
 OLDER = {"tile-part": "image", "tile": "group"}
-#: What makes a split.
-MAKERS = "patches.split(…, by=…) or patches.leave_one_out(…)"
-TEXT = h5py.string_dtype()
+#: What makes a split; text in a file.
+MAKERS, TEXT = "patches.split(…, by=…) or patches.leave_one_out(…)", h5py.string_dtype()
 #: Where a patch comes from: arrays of the file, and their types.
 PLACE = {"tile": TEXT, "group": TEXT, **dict.fromkeys(("row", "column", "height", "width"), "i4")}
 

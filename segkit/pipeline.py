@@ -78,11 +78,10 @@ def batches(patches_h5, subset, batch_size, split="image", augment=False, seed=0
         A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); S is the patches'
         size. `.card` is the card of the patches.
     """
-    found = patches.members(patches_h5, subset, split)
+    found, passes = patches.members(patches_h5, subset, split), []
     size, card = int(store.attributes(patches_h5)["size"]), store.card(patches_h5)
     if not len(found):
         raise ValueError(f"the {subset} subset of split {split!r} is empty")
-    passes = []
 
     def plan() -> Iterator[tuple]:
         rng = np.random.default_rng([seed, len(passes)])

@@ -30,7 +30,7 @@ COLUMNS = ("scene", "map", "state", "seconds", "memory", "notes")
 #: Some rows of a raster, as GDAL names them: file, first row, width, number of rows.
 ROWS = "vrt://{}?srcwin=0,{},{},{}"
 #: What the map of a band is called: by the rows that are kept.
-BAND = "_bands/{2}_{3}"
+BAND = ".segkit/{2}_{3}"
 #: Seconds that a catalog may be silent; bands unless others are asked for; tiles read in advance.
 TIMEOUT_S, RGB, AHEAD = 10, ("red", "green", "blue"), 8
 #: A raster that is made of the bands of others.
@@ -168,7 +168,7 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
         with TemporaryDirectory() as folder:
             mosaic([f"{place}{BAND.format(*part)}.tif" for part in parts], Path(folder, "map.tif"))
             found = _put(folder, place, receipt, began)
-        fsspec.core.url_to_fs(place)[0].rm(f"{place}_bands", recursive=True)
+        fsspec.core.url_to_fs(place)[0].rm(f"{place}.segkit", recursive=True)
     return found
 
 

@@ -76,8 +76,7 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
 
 def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
     """Measure what becomes 0 and 255 in each band of some pixels (N, bands)."""
-    pixels = np.concatenate(samples).astype(np.float64)
-    pixels[~np.isfinite(pixels)] = np.nan
+    pixels = np.where(np.isfinite(all_ := np.concatenate(samples).astype(float)), all_, np.nan)
     if np.isnan(pixels).all(axis=0).any():
         raise DatasetError("a band holds no number in any tile: leave it out")
     low, high = np.nanpercentile(pixels, PERCENTILES, axis=0)
@@ -91,8 +90,7 @@ def _created(file: h5py.File, card: Card, tile: Tile) -> h5py.Group:
     # Photographs hardly shrink and would be slower to read; masks shrink fifty-fold.
     group.create_dataset("image", (*shape, bands), card.dtype, chunks=(*chunks, bands))
     group.create_dataset("mask", shape, "u1", chunks=chunks, compression=1)
-    crs, transform = georeference(tile.image)
-    source = "/".join(tile.image.parts[-3:])
+    (crs, transform), source = georeference(tile.image), "/".join(tile.image.parts[-3:])
     group.attrs.update(group=tile.group, crs=crs or "", transform=transform or (), source=source)
     group.attrs["recolored_pixels"] = 0
     return group

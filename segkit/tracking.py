@@ -55,7 +55,7 @@ def write(run: str | Path, **told) -> None:
 
 def note(run: str | Path, **scores: float) -> None:
     """Write scores that were measured later, such as those on test, into a run's record."""
-    write(run, scores=read([run])[0]["scores"] | scores)
+    write(run, scores=read([run])[0]["scores"] | {k: float(v) for k, v in scores.items()})
 
 
 def callbacks(tool: str | None, run: Path) -> list[keras.callbacks.Callback]:

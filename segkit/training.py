@@ -26,7 +26,7 @@ from segkit import losses, metrics, pipeline, tracking
 from segkit.classes import ClassScheme
 from segkit.evaluation import answers, evaluate, evaluate_each  # noqa: F401
 from segkit.files import alone, shown, whole
-from segkit.models.files import environment, load, read_record, save
+from segkit.models.files import environment, load, read_record, save, tell
 
 #: The optimizer of all trainings: Loshchilov and Hutter 2019, arXiv:1711.05101.
 AdamW = partial(keras.optimizers.AdamW, weight_decay=1e-4)
@@ -234,20 +234,23 @@ def fit(
         training so far. Its `.attrs["run"]` is the run's folder.
 
     Raises:
-        ValueError: neither epochs nor minutes; an interrupted run of another network.
+        ValueError: neither epochs nor minutes, or both; no `.keras` file; a network with more or
+            fewer answers than the scheme has classes; an interrupted run of another network.
         RuntimeError: another process trains to the same path.
     """
-    if not (epochs or minutes):
-        raise ValueError("for how long? State epochs=… or minutes=…")
+    if bool(epochs) == bool(minutes) or Path(path).suffix != ".keras":
+        raise ValueError("for how long? State epochs=… or minutes=…, and a path ending in .keras")
+    if model.output_shape[-1] != len(scheme):
+        raise ValueError(f"{model.output_shape[-1]} answers, but {len(scheme)} classes")
     path, length, source = Path(path), int(train.cardinality()), pipeline.origin(train)
-    steps = steps or (length if length > 0 else STEPS)
+    steps, folder = steps or (length if length > 0 else STEPS), path.with_suffix(".run")
     run = {"epochs": epochs, "minutes": minutes, "steps": steps, "learning_rate": learning_rate}
     per_step = source.images_per_step if source else train.element_spec[0].shape[0]
     watch = Clock(minutes, learning_rate if minutes else None, per_step, clock)
-    folder = path.with_suffix(".run")
     with alone(folder, wait=False):
         if resume and not folder.exists() and _finished(path, run):
             model.set_weights(load(path).get_weights())
+            tell(model, read_record(path))
             print(f"{shown(path)}: this run is finished; nothing is trained again")
             return pd.DataFrame(read_record(path)["history"])
         if not resume:
@@ -272,7 +275,7 @@ def fit(
         more = [*(callbacks or []), *tracking.callbacks(track, place)]
         rows = _learn(model, feed, Keeper(folder, watch, patience, place), more, how)
         told = {"epochs": len(rows), "seconds": round(watch.used, 1), "run": run, "history": rows}
-        save(model, path, scheme, card, **told, **(record or {}))
+        save(model, path, scheme, card, **(record or {}) | told)
         shutil.rmtree(folder)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         tracking.write(place, state="finished", fingerprint=digest)
@@ -303,7 +306,6 @@ def _learn(model, feed, keeper: Keeper, callbacks: list, how: dict) -> list[dict
     how |= {"initial_epoch": done, "callbacks": [clock, keeper, *callbacks], "shuffle": False}
     try:
         model.fit(feed.skip(clock.steps), verbose=0, **how)
-    except BaseException:
+    finally:
         keeper.write()
-        raise
     return keeper.rows

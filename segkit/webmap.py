@@ -59,9 +59,9 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
             square = f'<span style="color: rgb{scheme.colors[klass]}">■</span>'
             _overlay(page, f"{square} {escape(name)}: {hectares[name]:,.1f} ha", alone, bounds)
     folium.LayerControl(collapsed=False).add_to(page)
-    figure, box = page.get_root(), f'<div style="{BOX}">{escape(caption)}</div>'
-    figure.title = escape(caption)
-    figure.html.add_child(folium.Element(box if caption else ""))
+    figure, caption = page.get_root(), escape(caption).replace("{", "&#123;")  # no template
+    figure.title = caption
+    figure.html.add_child(folium.Element(caption and f'<div style="{BOX}">{caption}</div>'))
     with whole(target) as part:
         part.write_text(figure.render(), encoding="utf-8")
     return Path(target)
@@ -70,7 +70,7 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
 def _page(map_tif: str | Path) -> folium.Map:
     """Return an empty page that shows the map's place."""
     with rasters.opened(map_tif) as raster:
-        if raster.crs is None:
+        if rasters.pixel_size(raster) is None:
             raise ValueError(f"{map_tif} has no CRS: nobody knows where on a map it lies")
         west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
     if west > east or east > 180:

@@ -1,11 +1,13 @@
 """The challenge: a city from a seed, and maps that can or cannot be compared with its truth."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.transform import Affine
 
 import cityscape
@@ -110,6 +112,36 @@ def test_each_city_has_a_table_and_a_seed_that_nobody_guesses(
         int(word.strip(":")) for word in capsys.readouterr().out.split() if word[:-1].isdigit()
     ]
     assert len(set(drawn)) == 2 and min(drawn) > 2**40
+
+
+def test_a_secret_seed_is_as_hard_to_guess_inside():
+    """The world follows the city's own seed, and tiles show whether a guess of that is right."""
+    assert cityscape.invented(2**59 + 7).seed > 2**40
+
+
+@pytest.mark.parametrize("team", ["7", "007", "NA", "null", "1.0", "Blue crabs"])
+def test_a_team_of_any_name_hands_in_once(tmp_path, team):
+    table, row = tmp_path / "t.csv", {"date": "today", "map": "m.tif", "miou": 0.5}
+    for one in ("Sandpipers", team):
+        challenge.append(table, row | {"team": one})
+    for again in (team, f" {team.upper()} "):
+        with pytest.raises(challenge.NotComparable, match="one map for each team"):
+            challenge.append(table, row | {"team": again})
+    assert pd.read_csv(table, dtype=str, keep_default_na=False)["team"].tolist()[1] == team
+
+
+def test_a_city_that_was_handed_out_is_not_drawn_over(tmp_path):
+    (tmp_path / "sample.json").write_text("{}")
+    with pytest.raises(SystemExit, match="name another --folder"):
+        challenge.main(["new", "--folder", str(tmp_path)])
+
+
+def test_a_map_that_is_cut_off_gets_a_sentence(truth_tif, tmp_path):
+    cut = tmp_path / "cut.tif"
+    rasterio.shutil.copy(truth_tif, cut, driver="COG")
+    os.truncate(cut, cut.stat().st_size // 2)
+    with pytest.raises(challenge.NotComparable, match="cut off"):
+        challenge.checked(cut, truth_tif.with_name("scene.tif"))
 
 
 def test_scores_worked_out_by_hand():

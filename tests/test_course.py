@@ -200,7 +200,8 @@ def test_a_stale_model_is_trained_anew(chosen, no_training, capsys, reason):
     reasons(capsys)
     STALE[reason](note)
     course.catch_up(MODEL)
-    assert reasons(capsys) == [f"{MODEL} {reason.strip()}"] and note.read_text() == before
+    assert reasons(capsys)[0] == f"{MODEL} {reason.strip()}" and note.read_text() == before
+    assert note.with_stem(f"{note.stem}-quick").exists() == ("quick" in reason)
 
 
 def test_known_data_that_was_moved_away_is_not_missed(tmp_path, monkeypatch, capsys):

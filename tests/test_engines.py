@@ -39,6 +39,21 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "engines"
 
 
+def test_a_model_in_bfloat16_is_run_by_engines_too(tmp_path):
+    """That of a training on a modern GPU."""
+    images = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        path = saved(tmp_path / "half.keras")
+        found = [models.predict(training.load(path, one), images) for one in ("onnx", "openvino")]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    plain = models.unet(6, width=4, depth=2)
+    plain.set_weights(training.load(path).get_weights())
+    assert np.allclose(found[0], models.predict(plain, images), atol=1e-4)
+    assert np.allclose(found[1], found[0], atol=0.02)  # OpenVINO may use bfloat16 itself
+
+
 def as_qgis_maps(path: Path, pixels: np.ndarray) -> np.ndarray:
     """Map pixels (bands, H, W) as the plugin Deepness does: tile by tile, by the metadata alone."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -13,7 +13,8 @@ RIGHT = "checks.rare_scores((0.978, 0.421))"
 def row(tmp_path_factory):
     """The row of a notebook 10 with one right answer, one wrong, and several claims."""
     claim = new_output("execute_result", data={"text/plain": "Right. So it is."})
-    sources = ["from classroom import checks", RIGHT, RIGHT, "checks.cheapest_threshold(0.9)"]
+    sources = ["from classroom import checks", RIGHT, "checks.cheapest_threshold(0.9)"]
+    sources += [f"# checks.chip_mean(1) did not work\n{RIGHT}", f"!true\n{RIGHT}"]
     sources += ["print('Right. ')  # checks.chip_mean(", "'Right. checks.chip_mean('", "1 / 0"]
     cells = [new_code_cell(source, outputs=[claim], execution_count=1) for source in sources]
     path = tmp_path_factory.mktemp("in") / "10_by_somebody.ipynb"
@@ -36,6 +37,19 @@ def test_every_notebook_asks_for_checks_that_are_there():
         wanted = grading.asked(path.name)
         assert wanted and all(hasattr(checks, name) for name in wanted)
     assert grading.asked("something.ipynb") == set()
+
+
+def test_one_odd_file_costs_nobody_else_the_row(tmp_path, monkeypatch, capsys):
+    odd, fine = tmp_path / "10_a_login_page.ipynb", tmp_path / "by_anna.ipynb"
+    odd.write_text("<html>login</html>")
+    kernel = {"kernelspec": {"name": "conda-env-geo-py", "display_name": "geo"}}
+    cells = [new_code_cell(f"print('x' * 10**6)\nfrom classroom import checks\n{RIGHT}")]
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), fine)
+    monkeypatch.setattr("sys.argv", ["grading", str(odd), str(fine)])
+    grading.main()
+    said = capsys.readouterr().out
+    assert "10_a_login_page.ipynb, notes not run: NotJSONError" in said
+    assert "by_anna.ipynb, right 1, of 1" in said and "begin with the number of a notebook" in said
 
 
 def test_a_notebook_that_never_ends_is_stopped_and_keeps_what_it_had(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import geopandas
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import rasterio.warp
@@ -108,6 +109,12 @@ def test_a_map_without_data_has_no_areas(tmp_path):
     with rasterio.open(path, "r+") as raster:
         raster.nodata = 255
     assert maps.areas(path).empty and maps.areas(maps.polygons(path)).empty
+
+
+def test_an_outline_without_a_place_has_no_area(square):
+    more = geopandas.GeoDataFrame({"class": ["Road"]}, geometry=[None], crs=square.crs)
+    found = maps.areas(pd.concat([square, more], ignore_index=True))
+    assert found["class"].tolist() == ["Land"]
 
 
 def test_a_drawing_has_pixels_and_no_hectares(tmp_path):

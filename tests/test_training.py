@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from segkit import metrics, models, patches, pipeline, training
+from segkit import metrics, models, patches, pipeline, tracking, training
 from segkit.classes import DUBAI
 
 #: What keeps a running mean of the weights, and ends with that.
@@ -200,8 +200,35 @@ def test_minutes_end_the_training(data, tmp_path):
     assert history["seconds"].iloc[-1] >= 1.2 and float(model.optimizer.learning_rate) < 1e-3
     assert [logs["images"] for logs in seen] == [4 * n for n in range(1, len(seen) + 1)]
     assert seen[-1]["seconds"] == history["seconds"].iloc[-1]
-    with pytest.raises(ValueError, match="epochs=… or minutes=…"):
-        training.fit(model, data[0], None, DUBAI, tmp_path / "m.keras")
+
+
+def test_what_cannot_be_saved_or_scored_is_refused_before_the_training(data, tmp_path):
+    for plan in ({}, {"epochs": 1, "minutes": 1}):
+        with pytest.raises(ValueError, match="epochs=… or minutes=…"):
+            training.fit(net(), data[0], None, DUBAI, tmp_path / "m.keras", **plan)
+    with pytest.raises(ValueError, match="a path ending in .keras"):
+        training.fit(net(), data[0], None, DUBAI, tmp_path / "m", epochs=1)
+    with pytest.raises(ValueError, match="5 answers, but 6 classes"):
+        training.fit(models.unet(5, 4, 2), data[0], None, DUBAI, tmp_path / "m.keras", epochs=1)
+
+
+def test_a_record_takes_numbers_of_numpy_and_its_own_words_win(data, tmp_path):
+    path = tmp_path / "m.keras"
+    how = {"steps": np.int64(1), "record": {"n": np.float32(0.5), "epochs": 7}}
+    history = training.fit(net(), data[0], None, DUBAI, path, epochs=1, **how)
+    assert training.load(path).record["n"] == 0.5 and training.load(path).record["epochs"] == 1
+    tracking.note(history.attrs["run"], test=np.float32(0.25))
+    assert tracking.read([history.attrs["run"]])[0]["scores"] == {"test": 0.25}
+
+
+def test_a_finished_run_gives_the_model_its_classes_and_options(data, tmp_path):
+    path = tmp_path / "m.keras"
+    training.fit(net(), data[0], None, DUBAI, path, epochs=1, steps=1)
+    again = net()
+    training.fit(again, data[0], None, DUBAI, path, epochs=1, steps=1, resume=True)
+    assert again.scheme == DUBAI
+    small = training.save(models.unet(6, width=4, depth=2), tmp_path / "u.keras", DUBAI)
+    assert training.load(small).options["width"] == 4
 
 
 class Weights(keras.callbacks.Callback):

@@ -1,5 +1,6 @@
 """The interactive map: one file, everything in it."""
 
+import html
 import re
 
 import numpy as np
@@ -29,6 +30,8 @@ def test_everything_is_in_the_page(mapped, tmp_path):
 
 def test_a_caption_says_what_the_page_is(mapped, tmp_path):
     page = webmap.save(mapped[1], tmp_path / "map.html", caption="Land <cover>, 2021")
+    odd = webmap.save(mapped[1], tmp_path / "odd.html", caption="{{ 7 * 7 }} {% for %}")
+    assert "{{ 7 * 7 }}" in html.unescape(odd.read_text("utf-8"))
     text = page.read_text("utf-8")
     assert "<title>Land &lt;cover&gt;, 2021</title>" in text
     assert ">Land &lt;cover&gt;, 2021</div>" in text

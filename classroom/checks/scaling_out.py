@@ -1,6 +1,7 @@
 """Checks of notebook 14 Scaling out."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from classroom.checks.verdict import Wrong, call, check, near, numbers
@@ -81,7 +82,11 @@ def whole_task(task):
         if any(seen):
             raise Wrong("It takes the half file away when it fails; one who is killed cannot.")
         before = {*Path(folder).iterdir(), target}
+        with suppress(OSError):  # where links can be made: who renames replaces one
+            target.symlink_to(Path(folder) / "elsewhere")
         call(task, target, [b"a", b"b"], parts=0)
+        if target.is_symlink():
+            raise Wrong("It writes under the name that counts: half of it may be seen there.")
         if not target.exists() or target.read_bytes() != b"ab":
             raise Wrong("The rerun must write all pieces, and nothing of the first try.")
         call(task, target, [b"other"], parts=0)

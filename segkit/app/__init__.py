@@ -93,8 +93,7 @@ def launch(port: int | None = None, server_name="127.0.0.1", **how):
     """
     desk.FOLDER.mkdir(mode=0o700, exist_ok=True)  # before Gradio makes it, for all to read
     desk.THREAD.apply_async(desk.prepare, (next(iter(desk.known().values())),))
-    blocks = build()
-    where = {"server_name": server_name, "server_port": port, "css_paths": CSS}
+    blocks, where = build(), {"server_name": server_name, "server_port": port, "css_paths": CSS}
     blocks.launch(**PAGE["launch"] | where | how, theme=gr.themes.Default(**PAGE["fonts"]))
     print(f"The app is at {blocks.local_url}", flush=True)
     return blocks

@@ -81,7 +81,8 @@ def take(upload: str, folder: Path) -> Path:
 
 
 def _bounded(width: int, height: int, bands: int) -> None:
-    if width * height > MOST_PIXELS or bands > MOST_BANDS or min(width, height) < 32:
+    area, least = max(width, 256) * max(height, 256), min(width, height)  # of whole windows
+    if area > MOST_PIXELS or bands > MOST_BANDS or least < 32:
         limits = f"from 32×32 to {MOST_PIXELS:,} pixels, at most {MOST_BANDS} bands"
         raise ValueError(f"{width}×{height} pixels and {bands} bands; this app takes {limits}.")
 

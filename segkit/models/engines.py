@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
-from keras import layers
+from keras import ops
 
 from segkit.files import cache_root, whole
 from segkit.models.encoders import silence
@@ -68,12 +68,18 @@ def export(model: keras.Model, path: str | Path, size: int = 256) -> Path:
 
 
 def _write(model: keras.Model, path: Path, size: tuple[int, int], told: dict[str, str]) -> None:
-    """Write a model as ONNX, channels first, for windows of one size, with its metadata."""
+    """Write a model as ONNX, channels first, for windows of one size, with its metadata.
+
+    Its program computes in float32: other programs multiply no bfloat16.
+    """
     import onnx
 
-    image = keras.Input((model.input_shape[-1], *size), name="image")
-    x = layers.ReLU(255.0)(layers.Rescaling(255.0)(layers.Permute((2, 3, 1))(image)))
-    plain = keras.Model(image, layers.Permute((3, 1, 2))(keras.tree.flatten(model(x))[0]))
+    told_of = keras.Model(model.inputs, model.outputs).to_json()
+    same = keras.models.model_from_json(told_of.replace("mixed_bfloat16", "float32"))
+    same.set_weights(model.get_weights())
+    image = keras.Input((model.input_shape[-1], *size), name="image", dtype="float32")
+    x = ops.clip(255 * ops.transpose(image, (0, 2, 3, 1)), 0, 255)
+    plain = keras.Model(image, ops.transpose(keras.tree.flatten(same(x))[0], (0, 3, 1, 2)))
     plain.predict_on_batch(np.zeros((1, *image.shape[1:]), np.float32))  # export wants it called
     with silence():
         plain.export(path, format="onnx", verbose=False)
@@ -107,7 +113,7 @@ class Engine:
         """Return probabilities float32 (B, H, W, classes) of images (B, H, W, bands), 0–255."""
         height, width = size = images.shape[1:3]
         if size not in self.ready:
-            path = cache_root() / "engines" / f"{self.digest}-{height}x{width}.onnx"
+            path = cache_root() / "engines" / f"{self.digest}-f32-{height}x{width}.onnx"
             if not path.exists():
                 with whole(path) as part:
                     _write(self.model, part, size, {})

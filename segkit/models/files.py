@@ -50,7 +50,7 @@ def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, *
     told |= {"options": dict(getattr(model, "options", {})), "parameters": model.count_params()}
     made = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "with": environment()}
     record = told | record | made
-    text, note = json.dumps(record, indent=1), path.with_suffix(".json")
+    text, note = json.dumps(record, indent=1, default=float), path.with_suffix(".json")
     with whole(path) as part:
         keras.Model(model.inputs, model.outputs, name=model.name).save(part)  # no optimizer
         with zipfile.ZipFile(part, "a") as archive:
@@ -58,7 +58,7 @@ def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, *
         note.unlink(missing_ok=True)  # never the old one beside the new model
     with whole(note) as part:
         part.write_text(text, encoding="utf-8")
-    _tell(model, record)
+    tell(model, record)
     return path
 
 
@@ -88,7 +88,7 @@ def load(path: str | Path, engine: str = "tensorflow") -> keras.Model | Engine:
     """
     path = located(path)
     record, model = read_record(path), keras.models.load_model(path, compile=False)
-    _tell(model, record)
+    tell(model, record)
     return model if engine == "tensorflow" else Engine(model, engine, path)
 
 
@@ -112,7 +112,8 @@ def read_record(path: str | Path) -> dict:
         raise ValueError(f"{shown(path)} has no record: write it with segkit") from error
 
 
-def _tell(model: keras.Model, record: dict) -> None:
-    card = record.get("card")
+def tell(model: keras.Model, record: dict) -> None:
+    """Leave a record on its model: `.record`, `.options`, `.scheme`, `.card`."""
+    card, model.options = record.get("card"), record.get("options", {})
     model.scheme, model.record = ClassScheme(**record["scheme"]), record
     model.card = Card.from_json(json.dumps(card)) if card else None
