@@ -65,6 +65,14 @@ SHORT = {
     "efficientnet_unet, lite2, ImageNet weights, norms still": "U-Net on Lite2, pretrained",
     "efficientnet_unet, lite2, ImageNet weights": "U-Net on Lite2, pretrained",
 }
+#: Where, and how, a network that meets the second city has learned.
+LEARNED = {
+    "plain": "the first city",
+    "second city": "the second city",
+    "scales": "the first, squares of many sizes",
+    "random encoder": "the first, from random numbers",
+    "colors": "the first, bands tinted",
+}
 #: Scores whose time is told.
 GOALS = (0.60, 0.65, 0.68)
 #: Minutes of the runs that compare architectures, and what may differ between them.
@@ -504,7 +512,7 @@ def elsewhere(_: pd.DataFrame) -> str:
     ends = found.groupby(["arm", "city", "remedy"], sort=False)["miou"]
     ends = ends.agg(["mean", "min", "max", "count"]).reset_index()
     columns = {
-        "learned in": ends["arm"].replace("plain", "the first city"),
+        "learned in": ends["arm"].map(LEARNED),
         "scored in": ends["city"].map({"sample": "the first", "second_city": "the second"}),
         "remedy": ends["remedy"],
         "seeds": ends["count"],

@@ -241,9 +241,6 @@ REPAIRS = {
             file.write(piece)
     part.replace(target)
 """,
-            """    if not target.exists():
-        target.write_bytes(b"".join(pieces))
-""",
             """    if target.exists():
         return
     import os, tempfile
@@ -254,6 +251,9 @@ REPAIRS = {
 """,
         ],
         {
+            """    if not target.exists():
+        target.write_bytes(b"".join(pieces))
+""": "under the name that counts",
             """    try:
         target.write_bytes(b"".join(pieces))
     except Exception:
