@@ -461,7 +461,7 @@ ANSWERS = {
         (0, 0.8),
         [
             ((0.8, 0), "changed places"),
-            ((0, 1), "smoothing"),
+            ((0, 1), "added above"),
             ((1, 0.2), "overlaps"),
             (0, "asked for: 2"),
         ],

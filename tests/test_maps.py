@@ -118,7 +118,7 @@ def test_an_outline_without_a_place_has_no_area(square):
 
 
 def test_a_drawing_has_pixels_and_no_hectares(tmp_path):
-    crs = 'LOCAL_CS["drawing",UNIT["metre",1]]'
+    crs = 'LOCAL_CS["drawing",UNIT["m",1]]'
     indices = np.zeros((8, 8), np.uint8)
     path = write_map(tmp_path / "map.tif", indices, crs, from_origin(0, 8, 1, 1))
     with pytest.warns(UserWarning, match="no hectares"):

@@ -7,7 +7,7 @@ from classroom.checks.verdict import Wrong, by_key, check, near, numbers
 
 @check(
     "Set `ends` to two numbers: the loss of a perfect answer, then of one that is all wrong.",
-    "Not quite 1: the smoothing shows on four pixels.",
+    "Not quite 1: the 1 that is added above and below shows on four pixels.",
 )
 def dice_ends(ends):
     """05, warm-up: the Dice loss of a perfect and of an all-wrong answer, (0, 0.8)."""
@@ -15,7 +15,8 @@ def dice_ends(ends):
     if near(found, (0.8, 0)):
         raise Wrong("They have changed places: a perfect answer has the smaller loss.")
     if near(found, (0, 1)):
-        raise Wrong("So it is on many pixels. On four the smoothing shows: ask `losses.dice`.")
+        many = "So it is on many pixels. On four, the 1 that is added above and below shows"
+        raise Wrong(f"{many}: ask `losses.dice`.")
     if near(found, (1, 0)) or near(found, (1, 0.2)):
         raise Wrong("This is how much overlaps. The loss is what is missing from 1.")
     if not near(found, (0, 0.8)):
