@@ -477,10 +477,13 @@ def reading(_: pd.DataFrame) -> str:
     """Write how many crops come in a second, and what eight workers may give."""
     found = pd.read_csv(WORKERS)
     rates, spread = found["crops a second"], found[["least", "most"]].to_numpy()
-    columns = {"workers": [*found["workers"].astype(str), "8, expected"]}
-    columns["crops a second"] = [f"{x:.0f}" for x in (*rates, expected(*rates[:2], 8))]
-    columns["lowest–highest"] = [*(f"{low:.0f}–{high:.0f}" for low, high in spread), ""]
-    columns["processor ms for each"] = [*(f"{x:.2f}" for x in found["processor ms"]), ""]
+    more = [expected(*rates[:2], 8)] if len(rates) > 1 else []
+    columns = {"workers": [*found["workers"].astype(str), *["8, expected"] * len(more)]}
+    columns["crops a second"] = [f"{x:.0f}" for x in (*rates, *more)]
+    columns["lowest–highest"] = [*(f"{a:.0f}–{b:.0f}" for a, b in spread), *[""] * len(more)]
+    columns["processor ms for each"] = [f"{x:.2f}" for x in found["processor ms"]] + [""] * len(
+        more
+    )
     return _markdown(columns)
 
 

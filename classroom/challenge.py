@@ -156,7 +156,7 @@ def main(words: list[str] | None = None) -> None:
     )
     tasks = parser.add_subparsers(dest="task", required=True)
     new, scored = tasks.add_parser("new"), tasks.add_parser("score")
-    new.add_argument("--seed", type=int, default=secrets.randbits(BITS), help="drawn by default")
+    new.add_argument("--seed", type=int, help="drawn by default")
     scored.add_argument("--seed", type=int, required=True, help="names the city: keep it secret")
     new.add_argument("--folder", type=Path, default=folder / "city", help="to be handed out")
     scored.add_argument("map", type=Path, help="a GeoTIFF of class indices on the scene's grid")
@@ -164,16 +164,21 @@ def main(words: list[str] | None = None) -> None:
     scored.add_argument("--table", type=Path, help="where scores are kept; one for each city")
     given = parser.parse_args(words)
     if given.task == "new":
-        if (given.folder / "sample.json").exists() and "--seed" not in (words or sys.argv):
+        if (given.folder / "sample.json").exists() and given.seed is None:
             sys.exit(f"{shown(given.folder)} holds a city already: name another --folder")
-        made = cityscape.write(given.folder, cityscape.invented(given.seed), True, hidden=True)
-        print(f"The seed is {given.seed}: keep it to score by, and keep it secret.")
+        seed = secrets.randbits(BITS) if given.seed is None else given.seed
+        made = cityscape.write(given.folder, cityscape.invented(seed), True, hidden=True)
+        print(f"The seed is {seed}: keep it to score by, and keep it secret.")
         print(f"Hand out {shown(made)}. The notebooks train on its tiles and map its scene with:")
         print("  SEGKIT_DATASET=dubai SEGKIT_DATA=path/of/city \\")
         print("  SEGKIT_SCENE=path/of/city/scene/scene.tif make lab")
         return
     city = zlib.crc32(str(given.seed).encode())
-    row = {"date": date.today().isoformat(), "team": given.team, "map": given.map.name}
+    row = {
+        "date": date.today().isoformat(),
+        "team": given.team.strip() or NOBODY,
+        "map": given.map.name,
+    }
     table = given.table or folder / f"scores_{city:08x}.csv"
     try:
         found = {key: round(value, 4) for key, value in score(given.map, given.seed).items()}

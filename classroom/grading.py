@@ -23,6 +23,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from classroom.notebooks import EXERCISE, NOTEBOOKS
 
 CHECK = re.compile(r"\bchecks\.(\w+)\(")
+#: Lines for the shell or for Jupyter, which are no Python.
+MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
 #: Numbers typed in here are those of the quick profile.
 QUICK = ("07", "11", "13")
 TIMEOUT_S = 900
@@ -44,8 +46,8 @@ def _shown(source: str) -> str | None:
 
     What stands in a comment, or is called before, counts for nothing.
     """
-    with suppress(SyntaxError):  # a line for the shell is no Python
-        match ast.parse(source).body[-1:]:
+    with suppress(SyntaxError):
+        match ast.parse(MAGIC.sub("", source)).body[-1:]:
             case [ast.Expr(ast.Call(ast.Attribute(ast.Name("checks"), name)))]:
                 return name
     return None
@@ -105,7 +107,7 @@ def main() -> None:
         except Exception as error:  # one odd file costs nobody else the row
             rows.append({"notebook": path.name, "notes": f"not run: {type(error).__name__}"})
         print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    print(pd.DataFrame(rows).fillna("").to_string(index=False))
+    print(pd.DataFrame(rows, dtype=object).fillna("").to_string(index=False))
 
 
 if __name__ == "__main__":

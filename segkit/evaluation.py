@@ -19,7 +19,8 @@ def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=Fa
 
     Args:
         model: takes (B, S, S, C) of 0–255, returns probabilities. Its `.card` says which values
-            become 0 and 255, as in a map; that of the patches, where it has none.
+            become 0 and 255, as in a map; that of the patches, where it has none, or one of
+            other bands or another type.
         patches_h5, subset, split: see `pipeline.batches`.
         batch_size: patches predicted at once.
         tta: average over the eight turns and flips.
@@ -29,7 +30,8 @@ def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=Fa
         and, bool (S, S), which pixels lie in the tile and came in no patch before.
     """
     found, listed = patches.members(patches_h5, subset, split), patches.index(patches_h5)
-    card, tile, counted = getattr(model, "card", None) or store.card(patches_h5), None, None
+    card, own, tile, counted = store.card(patches_h5), getattr(model, "card", None), None, None
+    card = own if own and (own.dtype, own.bands) == (card.dtype, card.bands) else card
     for first in range(0, len(found), batch_size):
         chosen = found[first : first + batch_size]
         images, masks = patches.read(patches_h5, chosen)

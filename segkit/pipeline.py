@@ -7,9 +7,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
+from queue import SimpleQueue
+from threading import Thread
 
 import h5py
 import numpy as np
@@ -22,9 +23,7 @@ TILE_SIZE_POWER = 0.7
 #: Contrast is scaled by 1 ± this, brightness moved by ± this share of 255.
 CONTRAST, BRIGHTNESS = 0.2, 0.1
 #: Threads that make batches, where nothing else is said: one core is left to the network.
-WORKERS = max(1, (os.cpu_count() or 1) - 1)
-#: Arrays of a file that stay open at once, each with up to 1 MB of it in memory.
-OPEN = 128
+WORKERS = max(1, min(8, (os.cpu_count() or 1) - 1))
 
 
 def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple:
@@ -164,8 +163,7 @@ def _dataset(path, plan: Callable, shape: tuple, workers: int) -> tf.data.Datase
         shape: of a batch, without bands.
         workers: threads. They are Python's, as TensorFlow's may wait for ever when a program ends.
     """
-    card = store.card(path)
-    shape = (*shape, len(card.bands))
+    shape = (*shape, len((card := store.card(path)).bands))
 
     def batch(array: Callable, places: list[tuple], changes: list[tuple] | None) -> tuple:
         images = np.empty((len(places), *shape[1:]), np.float32)
@@ -176,8 +174,9 @@ def _dataset(path, plan: Callable, shape: tuple, workers: int) -> tf.data.Datase
         return images, masks
 
     def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        file, pool = h5py.File(path, "r"), ThreadPoolExecutor(workers)
-        array = lru_cache(OPEN)(file.__getitem__)
+        file, pool, end = h5py.File(path, "r"), ThreadPoolExecutor(workers), SimpleQueue()
+        array = lru_cache(128)(file.__getitem__)  # each keeps up to 1 MB of itself in memory
+        Thread(target=lambda: (end.get(), array.cache_clear(), file.close()), daemon=True).start()
         coming = (pool.submit(batch, array, *one) for one in plan())
         try:
             waiting = deque(islice(coming, workers + 1))
@@ -185,9 +184,8 @@ def _dataset(path, plan: Callable, shape: tuple, workers: int) -> tf.data.Datase
                 ready = waiting.popleft().result()
                 waiting.extend(islice(coming, 1))
                 yield ready
-        finally:  # a worker closes the file: who ends this may hold HDF5's lock, and wait for us
-            with suppress(RuntimeError):  # the program ends, and takes no more orders
-                pool.submit(lambda: (array.cache_clear(), file.close()))
+        finally:  # another thread closes the file: who ends this may hold HDF5's lock
+            end.put(None)
             pool.shutdown(wait=False)
 
     signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:-1], tf.uint8))

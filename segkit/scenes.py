@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from segkit import domain, files, models, patches, rasters
@@ -149,6 +149,7 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) 
     weight, total = blending_window(window)[..., None], None
     # GDAL takes any fourth band of bytes for transparency; one that the model reads is none.
     seen = ColorInterp.alpha in [scene.colorinterp[band - 1] for band in bands]
+    seen = seen and any(MaskFlags.alpha in flags for flags in scene.mask_flag_enums)
     rows, columns = (patches.starts(length, window, overlap) for length in scene.shape)
     for row, end in zip(files.progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))

@@ -14,7 +14,10 @@ def row(tmp_path_factory):
     """The row of a notebook 10 with one right answer, one wrong, and several claims."""
     claim = new_output("execute_result", data={"text/plain": "Right. So it is."})
     sources = ["from classroom import checks", RIGHT, "checks.cheapest_threshold(0.9)"]
-    sources += [f"# checks.chip_mean(1) did not work\n{RIGHT}", f"!true\n{RIGHT}"]
+    sources += [
+        f"# checks.chip_mean(1) did not work\n{RIGHT}",
+        "!true\nchecks.cheapest_threshold(0.9)",
+    ]
     sources += ["print('Right. ')  # checks.chip_mean(", "'Right. checks.chip_mean('", "1 / 0"]
     cells = [new_code_cell(source, outputs=[claim], execution_count=1) for source in sources]
     path = tmp_path_factory.mktemp("in") / "10_by_somebody.ipynb"

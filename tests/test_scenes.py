@@ -183,6 +183,7 @@ class Carded(ByColor):
         self.card = Card("made up", DUBAI, **{"ranges": ranges, **known})
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NodataShadowWarning")
 def test_a_fourth_band_that_the_model_reads_is_no_transparency(tmp_path):
     """GDAL calls the fourth band of bytes alpha, and near infrared of water is 0."""
     scene = np.concatenate([scene_of((40, 50)), np.zeros((1, 40, 50), np.uint8)])
@@ -193,6 +194,9 @@ def test_a_fourth_band_that_the_model_reads_is_no_transparency(tmp_path):
     model.input_shape = (None, None, None, 4)
     model.predict_on_batch = lambda images: ByColor.predict_on_batch(model, images[..., :3])
     assert np.array_equal(mapped(model, path)[0], scene[0])
+    scene[:, :9] = 255
+    collar = write(tmp_path / "collar.tif", scene, nodata=255)
+    assert (mapped(model, collar)[0][:9] == 255).all()
 
 
 def named(path, array, *names, **more):

@@ -15,9 +15,8 @@ from segkit.classes import ClassScheme
 from segkit.datasets import readers
 from segkit.datasets.readers import DatasetError, Rows
 
-#: Pixels read at once from a GeoTIFF, in strips of whole chunks of rows.
-STRIP, CHUNK = 2**22, 256
-SUBSETS = ("train", "validation", "test")
+#: Pixels read at once from a GeoTIFF, in strips of whole chunks of rows. Parts of a split.
+STRIP, CHUNK, SUBSETS = 2**22, 256, ("train", "validation", "test")
 #: What stays together under each rule of a split: a column of the table of patches, or nothing.
 RULES = {"patch": None, "image": "tile", "group": "group"}
 

@@ -116,7 +116,7 @@ def _opened(path: Path):
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file") from error
     except (OSError, SyntaxError, RuntimeError, KeyError, Image.DecompressionBombError) as error:
-        told = f"{path}: broken, cut off or too large ({error})"
+        told = f"{path}: broken or cut off, or too large ({error})"
         raise DatasetError(f"{told}. Download it again, or save it as GeoTIFF.") from error
 
 

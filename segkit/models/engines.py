@@ -74,8 +74,8 @@ def _write(model: keras.Model, path: Path, size: tuple[int, int], told: dict[str
     """
     import onnx
 
-    told_of = keras.Model(model.inputs, model.outputs).to_json()
-    same = keras.models.model_from_json(told_of.replace("mixed_bfloat16", "float32"))
+    told_of = keras.Model(model.inputs, model.outputs).to_json().replace("mixed_b", "mixed_")
+    same = keras.models.model_from_json(told_of.replace("mixed_float16", "float32"))
     same.set_weights(model.get_weights())
     image = keras.Input((model.input_shape[-1], *size), name="image", dtype="float32")
     x = ops.clip(255 * ops.transpose(image, (0, 2, 3, 1)), 0, 255)
