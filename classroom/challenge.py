@@ -13,8 +13,6 @@ import secrets
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -54,7 +52,7 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
         mapped = rasterio.open(map_tif)
     except rasterio.RasterioIOError as error:
         raise NotComparable(f"{shown(map_tif)} is no raster that can be read: {error}") from error
-    with mapped, rasterio.open(scene) as given, _readable(map_tif):
+    with mapped, rasterio.open(scene) as given:
         if mapped.crs != given.crs:
             found = mapped.crs or "no coordinate system"
             raise NotComparable(f"the map is in {found}, the scene in {given.crs}: {grid}")
@@ -77,21 +75,15 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
         if mapped.count != 1 or mapped.dtypes[0] != "uint8":
             bands = f"{mapped.count} bands of {mapped.dtypes[0]}"
             raise NotComparable(f"the map has {bands}: it must have one of uint8, class indices")
-        indices = mapped.read(1)
+        try:
+            indices = mapped.read(1)
+        except rasterio.RasterioIOError as error:
+            raise NotComparable(f"{shown(map_tif)} is cut off: copy it again ({error})") from error
     unknown = sorted(set(np.unique(indices)) - set(range(len(DUBAI))))
     if unknown:
         more = "no data: every pixel needs a class" if unknown == [NO_DATA] else "no classes"
         raise NotComparable(f"the map holds {list(map(int, unknown))}, which are {more}")
     return indices
-
-
-@contextmanager
-def _readable(map_tif: Path) -> Iterator[None]:
-    """Say of a file that is cut off what is wrong with it."""
-    try:
-        yield
-    except rasterio.RasterioIOError as error:
-        raise NotComparable(f"{shown(map_tif)} is cut off: copy it again ({error})") from error
 
 
 def scores(truth: np.ndarray, mapped: np.ndarray) -> dict[str, float]:

@@ -54,7 +54,7 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
         for tile in progress(dataset.tiles, "tiles.h5"):
             stored = _created(file, dataset.card, tile)
             digest.update(tile.id.encode())
-            lost = nodata(tile.image)
+            lost = None if dataset.card.ranges else nodata(tile.image)
             for row, image, mask, changed in (strips or dataset.strips)(tile):
                 digest.update(image.tobytes() + mask.tobytes())
                 if not dataset.card.ranges and tile.id in training:

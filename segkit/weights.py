@@ -132,8 +132,7 @@ def _read_torch(path: str | Path) -> list[list[np.ndarray]]:
         at += 8 + storages[key].nbytes
     found = {}
     for name, (kind, key, offset, shape, stride, *_) in state.items():
-        # A single number counts batches; a shape that its numbers do not fill is a trick.
-        if shape and np.prod(shape) <= storages[key].size:
+        if shape:  # a single number counts batches
             steps = [kind.itemsize * step for step in stride]
             array = np.ndarray(shape, kind, storages[key], kind.itemsize * offset, steps)
             found.setdefault(name.rpartition(".")[0], []).append(_as_keras(array))
