@@ -3,6 +3,7 @@
 Taught in notebooks 02 and 05.
 """
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -49,15 +50,13 @@ def drawn(rng: np.random.Generator) -> tuple:
 
 def changed(image: np.ndarray, mask: np.ndarray, turns, flip, contrast, brightness) -> tuple:
     """Change image and mask as it was drawn; so threads may change several at once."""
-    image, mask = np.rot90(image, turns), np.rot90(mask, turns)
-    if flip:
-        image, mask = image[:, ::-1], mask[:, ::-1]
     mean = image.mean(dtype=np.float32)
     image = image - mean
     image *= contrast  # in place: asking for more memory would take longer than the product
     image += mean
     image += brightness
-    return image.clip(0, 255, out=image), mask
+    image, mask = np.rot90(image.clip(0, 255, out=image), turns), np.rot90(mask, turns)
+    return (image[:, ::-1], mask[:, ::-1]) if flip else (image, mask)
 
 
 def batches(patches_h5, subset, batch_size, split="image", augment=False, seed=0, workers=WORKERS):
@@ -122,7 +121,7 @@ def crops(tiles_h5, tile_ids, size, batch_size, augment=True, seed=0, workers=WO
     if len(small):
         raise ValueError(f"{small.index[0]} is smaller than a crop of {size}: choose a smaller one")
     weight = (chosen.height * chosen.width) ** TILE_SIZE_POWER
-    chance = (weight / weight.sum()).to_numpy()
+    chance, tiles = (weight / weight.sum()).to_numpy(), list(chosen.itertuples())
 
     def place(rng: np.random.Generator, tile: tuple) -> tuple:
         row, column = (int(rng.integers(n - size + 1)) for n in (tile.height, tile.width))
@@ -132,8 +131,7 @@ def crops(tiles_h5, tile_ids, size, batch_size, augment=True, seed=0, workers=WO
     def plan() -> Iterator[tuple]:
         rng = np.random.default_rng(seed)
         while True:
-            picked = chosen.iloc[rng.choice(len(chosen), batch_size, p=chance)]
-            places = [place(rng, tile) for tile in picked.itertuples()]
+            places = [place(rng, tiles[i]) for i in rng.choice(len(tiles), batch_size, p=chance)]
             yield places, [drawn(rng) for _ in places] if augment else None
 
     data = _dataset(tiles_h5, plan, (batch_size, size, size), workers)
@@ -166,7 +164,9 @@ def _dataset(path, plan: Callable, shape: tuple, workers: int) -> tf.data.Datase
     shape = (*shape, len((card := store.card(path)).bands))
 
     def batch(array: Callable, places: list[tuple], changes: list[tuple] | None) -> tuple:
-        images = np.empty((len(places), *shape[1:]), np.float32)
+        room = np.empty((count := len(places) * math.prod(shape[1:])) + 16, np.float32)
+        room = room[-room.ctypes.data % 64 // 4 :][:count]  # TensorFlow would copy any other
+        images = room.reshape(-1, *shape[1:])
         masks = np.empty(images.shape[:3], np.uint8)
         for i, (image, mask, area) in enumerate(places):
             pair = card.scaled(array(image)[area]), array(mask)[area]
