@@ -5,11 +5,12 @@
 
 writes results/distances.csv anew: for each model and each data set, or raster, the median over the
 windows of each picture, and of these the median, the lowest and the highest. 1 is what 95 % of the
-windows that a model has learned from stay below.
+windows of the data set that a model has learned from stay below, held-out images among them.
 """
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,9 @@ def main() -> None:
             found = [distance(spread, picture) for picture in shown]
             row = {"model": model, "pictures": name, "count": len(found)}
             row |= {"median": np.median(found), "lowest": min(found), "highest": max(found)}
-            rows.append({**row, "command": "python -m benchmarks.distances"})
+            names = " ".join(Path(path).name for path in sys.argv[1:])
+            row |= {"date": datetime.now(UTC).date().isoformat()}
+            rows.append({**row, "command": f"python -m benchmarks.distances {names}".strip()})
     table = pd.DataFrame(rows).sort_values("model", kind="stable").round(3)
     table.to_csv(TABLE, index=False)
     print(table.drop(columns="command").to_string(index=False))

@@ -3,10 +3,10 @@
     python -m benchmarks.engines
 
 All engines answer the same batches of eight windows of 256 × 256 pixels of the embedded city, one
-engine after the other, round after round, in one process; what is told is the median of a round's
-processor seconds, and the median and range of its ratio to TensorFlow's in the same round. *Other
-class* is the share of pixels whose class differs from TensorFlow's. A processor with bfloat16 is
-another one than a processor without: each keeps its rows. Nothing else should run.
+engine after the other, each round in another order, in one process, with a pause between them; what
+is told is the median of a round's processor seconds, and the median and range of its ratio to
+TensorFlow's in the same round. *Other class* is the share of pixels whose class differs from
+TensorFlow's. A processor with bfloat16 is another one than a processor without: each keeps its rows. Nothing else should run.
 """
 
 import platform
@@ -26,6 +26,8 @@ from segkit.datasets import Card
 
 RESULTS = Path(__file__).parent / "results" / "engines.csv"
 ENGINES, ROUNDS, WINDOW, BATCH = ("tensorflow", "onnx", "openvino"), 9, 256, 8
+#: Seconds in which the threads of an engine come to rest, before its time is taken.
+PAUSE = 0.5
 
 
 def hardware() -> str:
@@ -59,10 +61,12 @@ def compared(name: str, path: str | Path, given: np.ndarray) -> list[dict]:
     spent, classes = {engine: [] for engine in ENGINES}, {}
     for model in ready.values():
         models.predict(model, given[0])  # the first time, programs are built
-    for images in given:
-        for engine, model in ready.items():
+    for number, images in enumerate(given):
+        for place in range(len(ENGINES)):
+            engine = ENGINES[(number + place) % len(ENGINES)]
             began = time.process_time()
-            found = models.predict(model, images)
+            found = models.predict(ready[engine], images)
+            time.sleep(PAUSE)
             spent[engine].append(time.process_time() - began)
             classes.setdefault(engine, []).append(found.argmax(axis=-1))
     rows, plain = [], np.array(spent["tensorflow"])

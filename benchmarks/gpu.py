@@ -12,6 +12,8 @@ card: what lacks is input. On a CPU it runs as well, and says so in its rows.
 import argparse
 import importlib.metadata
 import itertools
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -135,7 +137,7 @@ def main() -> None:
     versions = (f"{name} {importlib.metadata.version(name)}" for name in ("segkit", "keras", "jax"))
     about = {"dataset": known.dataset, "fingerprint": known.fingerprint}
     about |= {"date": datetime.now(UTC).date().isoformat(), "version": ", ".join(versions)}
-    about["command"] = f"python -m benchmarks.gpu {given.patches_h5.name}"
+    about["command"] = f"KERAS_BACKEND=jax python -m benchmarks.gpu {shlex.join(sys.argv[1:])}"
     for precision, size in itertools.product(given.precisions, given.batch_sizes):
         row = trial(data, known.scheme, given.width, precision, size, given.minutes)
         print(row, flush=True)

@@ -1,6 +1,6 @@
 """Say how many pixels of the recorded labels look wrong, by a network that never saw them.
 
-    python -m benchmarks.labels --model work/benchmarks/dubai/unet-….keras
+    python -m benchmarks.labels --model dubai-lite2
 
 Confident learning (Northcutt et al., 2021, https://doi.org/10.1613/jair.1.12125): a pixel labeled A
 looks wrong where the network gives another class B at least the probability that it gives B on
@@ -84,12 +84,12 @@ def main() -> None:
     )
     parser.add_argument("--dataset", default="dubai")
     parser.add_argument("--split", default="image", type=rule, choices=list(FRACTIONS))
-    parser.add_argument("--model", type=Path, required=True, help="trained on that split")
+    parser.add_argument("--model", required=True, help="a name or a file, trained on that split")
     options = parser.parse_args()
     tiles_h5, patches_h5 = train.data(options.dataset, options.split)
     scheme, model = store.scheme(tiles_h5), training.load(options.model)
     if rule(model.record.get("split", "")) != options.split:
-        parser.error(f"{options.model.name} was trained on split {model.record.get('split')}")
+        parser.error(f"{options.model} was trained on split {model.record.get('split')}")
     what = (model, patches_h5, options.split, scheme.ignore_index)
     usual = usual_probabilities(held_out_answers(*what), len(scheme))
     found = table(held_out_answers(*what), usual, scheme)
@@ -99,7 +99,7 @@ def main() -> None:
     told = {
         "dataset": options.dataset,
         "split": f"{options.split}, seed 0, held out",
-        "model": options.model.stem,
+        "model": Path(options.model).stem,
         "version": f"segkit {__version__}, Python {platform.python_version()}",
         "date": datetime.now(UTC).date().isoformat(),
         "command": f"python -m benchmarks.labels {shlex.join(sys.argv[1:])}",

@@ -1,5 +1,7 @@
 """What `benchmarks.bench` compares: each stage done our way, and by libraries or copied code."""
 
+import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -88,9 +90,11 @@ def reading(folder: Path, size: int) -> Iterator[Pair]:
         for name, way in ways.items():
             yield Pair("read patches from HDF5", much, ours, name, partial(epoch, way, order))
     tiles_h5 = course.catch_up("tiles.h5")
-    drawn = pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), PATCH, BATCH)
-    steps = order.size // BATCH
-    yield Pair("draw augmented crops", much, lambda: sum(1 for _ in drawn.take(steps)))
+    feed = iter(pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), PATCH, BATCH))
+    next(feed)
+    yield Pair(
+        "draw augmented crops", much, lambda: sum(1 for _ in steady(feed, EPOCH * size // BATCH))
+    )
 
 
 def epoch(read: Callable, order: np.ndarray) -> np.ndarray:
@@ -171,14 +175,23 @@ def sums(outlines: geopandas.GeoDataFrame) -> np.ndarray:
 def steps(folder: Path, size: int) -> Iterator[Pair]:
     """Training steps with the crops that they wait for, beside the same steps on one batch."""
     tiles_h5 = course.catch_up("tiles.h5")
-    drawn = pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), CROP, BATCH).take(STEPS)
-    one, much = next(iter(drawn)), STEPS * BATCH * CROP**2 / 1e6
+    feed = iter(pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), CROP, BATCH))
+    one, much = next(feed), STEPS * BATCH * CROP**2 / 1e6
     for name, build in NETWORKS.items() if size == 1 else ():
         model = build()
         model.compile(keras.optimizers.AdamW(1e-3), training.default_loss(DUBAI))
         model.train_on_batch(*one)
-        ways = [partial(learn, model, batches) for batches in (drawn, [one] * STEPS)]
-        yield Pair(f"train: {name}", much, ways[0], "the same on one batch", ways[1])
+        ours, theirs = (
+            (lambda m=model: learn(m, steady(feed, STEPS))),
+            partial(learn, model, [one] * STEPS),
+        )
+        yield Pair(f"train: {name}", much, ours, "the same on one batch", theirs)
+
+
+def steady(feed: Iterator, count: int) -> Iterator:
+    """Yield some batches of a feed, and wait until as many new ones lie ready as there did."""
+    yield from itertools.islice(feed, count)
+    time.sleep(0.3)
 
 
 def learn(model, batches: Iterable) -> int:
@@ -206,6 +219,9 @@ def scenes(folder: Path, size: int) -> Iterator[Pair]:
         ways["smooth blending, commonly copied"] = blending.smooth
     for name, way in ways.items():
         yield Pair("map a scene", much, ours, name, partial(way, plain, source), alike=1.0)
+    if size < MOST_SMOOTH:  # which looks at every window in eight turns
+        turned = (partial(blended, plain, source, tta=True), "smooth blending, turned as well")
+        yield Pair("map a scene", much, *turned, partial(way, plain, source), alike=1.0)
     for engine, model in ready.items():
         fast = partial(blended, model, source)
         yield Pair(f"{TRAINED} by {engine}", much, fast, "by TensorFlow", slow, alike=0.005)

@@ -98,9 +98,10 @@ def data(dataset: str, split: str) -> tuple[Path, Path]:
     edges = "drop" if split == "patch" else "keep"
     tiles_h5, patches_h5 = folder / "tiles.h5", folder / f"patches_{edges}.h5"
     with alone(folder):  # runs that begin together make them once
-        if not _today(tiles_h5, store.FORMAT):
-            store.build(datasets.find(dataset), tiles_h5)
-        if not _today(patches_h5, patches.FORMAT):
+        found = datasets.find(dataset)
+        if not _today(tiles_h5, store.FORMAT, "files", found.files()):
+            store.build(found, tiles_h5)
+        if not _today(patches_h5, patches.FORMAT, "card", store.attributes(tiles_h5)["card"]):
             patches.cut(tiles_h5, patches_h5, edges=edges)
         if split in given.FRACTIONS:
             patches.split(patches_h5, by=split, fractions=given.FRACTIONS[split])
@@ -109,10 +110,10 @@ def data(dataset: str, split: str) -> tuple[Path, Path]:
     return tiles_h5, patches_h5
 
 
-def _today(path: Path, kind: str) -> bool:
-    """Return whether a store is there, whole and of today's format."""
-    with contextlib.suppress(FileNotFoundError, ValueError), store.opened(path, kind):
-        return True
+def _today(path: Path, kind: str, key: str, value: str) -> bool:
+    """Return whether a store is there, whole, of today's format, and made of today's data."""
+    with contextlib.suppress(FileNotFoundError, ValueError), store.opened(path, kind) as file:
+        return file.attrs[key] == value
     return False
 
 
@@ -200,7 +201,8 @@ def known_cost(options: argparse.Namespace) -> float:
     Raises:
         ValueError: it was not measured yet.
     """
-    table = pd.read_csv(given.COSTS).set_index("step")["ms per step"]
+    table = pd.read_csv(given.COSTS).drop_duplicates("step", keep="last")
+    table = table.set_index("step")["ms per step"]
     if (step := given.costly(options)) not in table:
         raise ValueError(f"what a step costs is not known ({step}): first run this with --measure")
     return table[step] / 1000

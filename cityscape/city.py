@@ -116,7 +116,7 @@ class City:
         jpeg_quality: 1 to 95.
         places: middles of the tiles of the sample, meters east and south of the origin.
         scene: middle of the scene, likewise.
-        taken: when the sensor looked, as TIFF writes it; the sun stood so then, in no real year.
+        taken: when the sensor looked, as TIFF writes it (the sun stood so then), or "": not said.
     """
 
     seed: int
@@ -124,7 +124,7 @@ class City:
     origin: tuple[float, float] = (331_000.0, 2_782_000.0)
     sun: tuple[float, float] = (139.0, 56.0)
     quarters: tuple[Quarter, ...] = QUARTERS
-    colors: dict[M, tuple[int, int, int]] = field(default_factory=dict, hash=False)
+    colors: dict[M, tuple[int, int, int]] = field(default_factory=dict)
     light: tuple[float, float, float] = (1.0, 1.0, 1.0)
     haze: float = 0.02
     dust: float = 0.36
@@ -136,13 +136,14 @@ class City:
     jpeg_quality: int = 88
     places: tuple[tuple[float, float], ...] = ()
     scene: tuple[float, float] = (0.0, 0.0)
-    taken: str = "2021:03:17 07:00:00"
+    taken: str = ""
 
 
 CITY = City(
     seed=2024,
-    places=((-625, 635), (-150, 990), (1950, -360), (3340, 500), (3840, -475), (5330, 100)),
+    places=((-625, 635), (60, 990), (1950, -360), (3340, 500), (3840, -475), (5330, 100)),
     scene=(1305, 788),
+    taken="2021:03:17 07:00:00",
 )
 #: The same ground years later, on another day: vacant lots and empty blocks are built on.
 LATER_CITY = replace(

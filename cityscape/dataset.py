@@ -17,7 +17,7 @@ from .mountains import Mountains, write_landslides
 from .scene import paint, render, transform
 from .surface import Material as M
 
-VERSION = 7
+VERSION = 8
 FOLDER = "Semantic segmentation dataset"
 #: height and width of a part of Tile 1 … Tile 6, pixels.
 SIZES = ((398, 506), (350, 372), (452, 434), (519, 397), (338, 470), (430, 561))

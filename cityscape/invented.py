@@ -12,7 +12,8 @@ from .scene import paint
 
 #: Meters around the origin that are searched for places, and between two looks.
 _REACH, _STEP = 2600, 25
-#: Meters: sides of the scene and of a tile's nine parts together, and the least gap between them.
+#: Meters: side of the scene, usual side of a tile's nine parts together (the largest is 90 more),
+#: and the gap between them by these sides.
 _SCENE, _TILE, _GAP = 1024, 750, 60
 _TILES = 6
 _REAL = [k for k in range(len(DUBAI.names)) if k != DUBAI.ignore_index]
