@@ -129,7 +129,7 @@ pin:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	 "Python %d.%d found; this course needs 3.11 to 3.13: make PYTHON=python3.12 …" % v)'
 	@echo "Setting up .venv (once; some minutes) …"
-	@$(PYTHON) -m venv --clear .venv
+	@$(if $(MOVED),$(PYTHON) -m venv --clear .venv,true)
 	@$(PIP) -r requirements.txt
 	@$(PIP) --no-build-isolation -e .
 	@echo "$(CURDIR)" > $@

@@ -6,7 +6,8 @@ All engines answer the same batches of eight windows of 256 × 256 pixels of the
 engine after the other, each round in another order, in one process, with a pause between them; what
 is told is the median of a round's processor seconds, and the median and range of its ratio to
 TensorFlow's in the same round. *Other class* is the share of pixels whose class differs from
-TensorFlow's. A processor with bfloat16 is another one than a processor without: each keeps its rows. Nothing else should run.
+TensorFlow's. A processor with bfloat16 is another one than a processor without: each keeps its
+rows. Nothing else should run.
 """
 
 import platform

@@ -42,6 +42,7 @@ ENGINES = RESULTS / "engines.csv"
 TILE = RESULTS / "tile.csv"
 WORKERS = RESULTS / "workers.csv"
 VISITORS = RESULTS / "visitors.csv"
+BASELINES = RESULTS / "baselines.csv"
 ROOT = RESULTS.parent.parent
 PAGES = (ROOT / "README.md", RESULTS.parent / "README.md")
 SHOWING = ("04_pretrained_efficientnet_unet", "08_architectures")
@@ -63,7 +64,7 @@ SHORT = {
     "efficientnet_unet, lite0, random weights": "U-Net on Lite0, from scratch",
     "efficientnet_unet, lite0, ImageNet weights, norms still": "U-Net on Lite0, pretrained",
     "efficientnet_unet, lite2, ImageNet weights, norms still": "U-Net on Lite2, pretrained",
-    "efficientnet_unet, lite2, ImageNet weights": "U-Net on Lite2, pretrained",
+    "efficientnet_unet, lite2, ImageNet weights": "the same, many scales, norms learn",
 }
 #: Where, and how, a network that meets the second city has learned.
 LEARNED = {
@@ -488,11 +489,30 @@ def reading(_: pd.DataFrame) -> str:
 
 
 def visitors(_: pd.DataFrame) -> str:
-    """Write what the app made of its visitors, when last measured (`benchmarks.visitors`)."""
-    found = pd.read_csv(VISITORS).drop_duplicates("what", keep="last")
+    """Write what the app made of its visitors: medians, least and most (`benchmarks.visitors`)."""
+    found = pd.read_csv(VISITORS)
     shown = [name for name in found if name not in ("hardware", "date", "command")]
-    plain = {name: found[name].map(lambda x: "" if pd.isna(x) else x) for name in shown}
-    return _markdown({name: values.astype(str) for name, values in plain.items()})
+    alike = found[shown].groupby("what", sort=False)
+    columns = {"what": list(alike.groups), "measured": alike.size().tolist()}
+    for name in shown[1:]:
+        columns[name] = [_median(values.dropna()) for _, values in alike[name]]
+    return _markdown(columns)
+
+
+def _median(values: pd.Series) -> str:
+    """Return the median of some numbers, with the least and the most where they differ."""
+    if values.empty:
+        return ""
+    low, middle, high = (f"{values.quantile(q):.3g}" for q in (0, 0.5, 1))
+    return middle if low == high else f"{middle} ({low}–{high})"
+
+
+def baselines(_: pd.DataFrame) -> str:
+    """Write what needs no network (`benchmarks.baselines`)."""
+    found = pd.read_csv(BASELINES)
+    columns = {name: found[name] for name in ("dataset", "method")}
+    columns |= {x: _numbers(found[y], 3) for x, y in (("mIoU", "miou"), ("accuracy", "accuracy"))}
+    return _markdown(columns)
 
 
 def quality(found: pd.DataFrame) -> str:
@@ -573,6 +593,7 @@ TABLES = {
     "bench": lambda _: _markdown(bench.summary()),
     "quality": lambda _: quality(runs(TRANSFER)),
     "visitors": visitors,
+    "baselines": baselines,
     "elsewhere": elsewhere,
     "distances": distances,
     "districts": lambda _: folds(pd.read_csv(CITY_FOLDS)),

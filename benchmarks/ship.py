@@ -92,7 +92,7 @@ def ship(name: str, path: Path, folder: Path = SHIPPED) -> dict:
         **{f"{key}, trained": round(value, 4) for key, value in before.items()},
         "convention": score.CONVENTION,
         "fingerprint": record["card"]["fingerprint"],
-        "crops seen": record["steps"] * chosen["batch_size"],
+        "crops seen": round(record["history"][-1]["images"]),
         "made": record["made"],
         "date": datetime.now(UTC).date().isoformat(),
         "command": record["command"],

@@ -20,8 +20,12 @@ from segkit import files, weights
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "pixels-to-maps"
-LEFT_OUT = {".git", ".venv", ".hypothesis", "__pycache__", ".ipynb_checkpoints"}
-LEFT_OUT |= {"work", "wheels", "weights"}
+#: What the course is, at its top; whatever else lies there is somebody's own.
+COURSE = {".ci", ".github", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"}
+COURSE |= {"INSTRUCTORS.md", "LICENSE", "Makefile", "README.md", "benchmarks", "cityscape"}
+COURSE |= {"classroom", "data", "environment.yml", "models", "notebooks", "pyproject.toml"}
+COURSE |= {"requirements-colab.txt", "requirements.txt", "segkit", "tests"}
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 KEPT_OF_DATA = {"README.md"}
 
 
@@ -31,8 +35,8 @@ def copy_course(folder: Path) -> Path:
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    if Path(folder) == ROOT / "data":
-        return set(names) - KEPT_OF_DATA
+    if Path(folder) in (ROOT, ROOT / "data"):
+        return set(names) - (COURSE if Path(folder) == ROOT else KEPT_OF_DATA)
     return {name for name in names if _is_left_out(Path(folder) / name)}
 
 

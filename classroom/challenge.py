@@ -9,10 +9,10 @@ compares, and appends a row to the table of this city, once for each team.
 """
 
 import argparse
+import hashlib
 import secrets
 import sys
 import tempfile
-import zlib
 from datetime import date
 from pathlib import Path
 
@@ -156,22 +156,24 @@ def main(words: list[str] | None = None) -> None:
     scored.add_argument("--table", type=Path, help="where scores are kept; one for each city")
     given = parser.parse_args(words)
     if given.task == "new":
-        if (given.folder / "sample.json").exists() and given.seed is None:
+        if (given.folder / "sample.json").exists():
             sys.exit(f"{shown(given.folder)} holds a city already: name another --folder")
         seed = secrets.randbits(BITS) if given.seed is None else given.seed
         made = cityscape.write(given.folder, cityscape.invented(seed), True, hidden=True)
         print(f"The seed is {seed}: keep it to score by, and keep it secret.")
         print(f"Hand out {shown(made)}. The notebooks train on its tiles and map its scene with:")
         print("  SEGKIT_DATASET=dubai SEGKIT_DATA=path/of/city \\")
-        print("  SEGKIT_SCENE=path/of/city/scene/scene.tif make lab")
+        print(
+            "  SEGKIT_SCENE=path/of/city/scene/scene.tif SEGKIT_WORK=work/challenge/mine make lab"
+        )
         return
-    city = zlib.crc32(str(given.seed).encode())
+    city = hashlib.sha256(str(given.seed).encode()).hexdigest()[:8]
     row = {
         "date": date.today().isoformat(),
         "team": given.team.strip() or NOBODY,
         "map": given.map.name,
     }
-    table = given.table or folder / f"scores_{city:08x}.csv"
+    table = given.table or folder / f"scores_{city}.csv"
     try:
         found = {key: round(value, 4) for key, value in score(given.map, given.seed).items()}
         print(append(table, row | found).to_string())

@@ -17,6 +17,11 @@ REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements-colab.txt"
 KAGGLE = "KAGGLE_KERNEL_RUN_TYPE"
 
 
+def main_ones(folder: Path) -> list[Path]:
+    """Return the course's own notebooks of a folder, in order; no copy that somebody made there."""
+    return sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+
+
 def names(requirements: Path = REQUIREMENTS) -> dict[str, str]:
     """Return package name → line of a requirements file, comments left out."""
     lines = (line.split("#")[0].strip() for line in requirements.read_text("utf-8").splitlines())
@@ -41,6 +46,9 @@ def install(requirements: Path = REQUIREMENTS) -> None:
     if KAGGLE in os.environ:
         places = {"SEGKIT_DATA": Path("../input"), "SEGKIT_WORK": Path("work")}
         os.environ.update({k: str(path.resolve()) for k, path in places.items()} | os.environ)
+    # Programs that a notebook starts find the course as the notebook itself does.
+    paths = [str(REQUIREMENTS.parent), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     lacking = missing(requirements)
     if not lacking:
         return

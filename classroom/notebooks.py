@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import time
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from classroom import course
+from classroom.colab import main_ones
 from segkit.classes import DUBAI
-from segkit.files import REPOSITORY, shown, whole
+from segkit.files import REPOSITORY, shown, whole, work_root
 
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = main_ones(REPOSITORY / "notebooks")
 ROAD = NOTEBOOKS[:8]  # from tiles to a map; the others go further
 TIMES = REPOSITORY / "benchmarks" / "results" / "notebooks.csv"
 CELL_TIMEOUT_S = 24 * 3600
@@ -206,8 +208,13 @@ def main() -> None:
     if chosen.exercises:
         for path, solved in zip(NOTEBOOKS, solutions, strict=True):
             notebook, source = (nbformat.read(one, as_version=4) for one in (path, solved))
-            with whole(path) as part:
-                nbformat.write(with_exercises(notebook, source), part)
+            if (written := with_exercises(notebook, source)) != notebook:
+                aside = work_root() / "replaced" / f"{datetime.now():%Y%m%d-%H%M%S}-{path.name}"
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                kept = shown(shutil.copy(path, aside))
+                print(f"{path.name}: exercises written anew; as it was: {kept}")
+                with whole(path) as part:
+                    nbformat.write(written, part)
         return
     os.environ["SEGKIT_PROGRESS"] = "0"
     print(course.stamp())

@@ -14,7 +14,7 @@ import json
 import re
 from pathlib import Path
 
-from classroom.colab import KAGGLE
+from classroom.colab import KAGGLE, main_ones
 
 ROOT = Path(__file__).resolve().parent.parent
 GITHUB, COLAB, BRANCH = "https://github.com/", "https://colab.research.google.com/github/", "main"
@@ -126,7 +126,7 @@ def publish(repository: str | None, root: Path = ROOT) -> list[str]:
         root / "CITATION.cff": lambda text: cited(text, repository),
     }
     notebooks = root / "notebooks"
-    for path in sorted([*notebooks.glob("[0-9]*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
+    for path in sorted([*main_ones(notebooks), *main_ones(notebooks / "solutions")]):
         name = path.relative_to(root).as_posix()
         texts[path] = lambda text, name=name: _json(dressed(json.loads(text), name, repository))
     changed = []

@@ -13,7 +13,7 @@ from segkit.models.files import located
 
 #: What starts the app there. A space listens to everybody, behind a proxy of its own.
 START = 'from segkit import app\n\napp.launch(7860, "0.0.0.0").block_thread()\n'
-ABOUT = "---\ntitle: Map\nsdk: gradio\nsdk_version: {}\n---\n"
+ABOUT = '---\ntitle: Map\nsdk: gradio\nsdk_version: {}\npython_version: "3.12"\n---\n'
 
 
 def write(folder: str | Path, models: list[str]) -> list[Path]:

@@ -186,8 +186,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--kaggle", action="store_const", const=KAGGLE, default=COLAB, dest="host")
-    main_ones, given = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), parser.parse_args()
-    for notebook in given.notebooks or main_ones:
+    known, given = colab.main_ones(ROOT / "notebooks"), parser.parse_args()
+    for notebook in given.notebooks or known:
         began = time.perf_counter()
         print(f"{notebook.stem} … ", end="", flush=True)
         with tempfile.TemporaryDirectory(prefix="host-") as folder:

@@ -47,7 +47,7 @@ def add_basemap(ax, crs, source=None) -> str:
         ValueError: the raster cannot be drawn, or lies elsewhere.
     """
     source = source or os.environ.get("SEGKIT_BASEMAP") or contextily.providers.OpenStreetMap.Mapnik
-    if isinstance(source, str | Path) and Path(source).exists():
+    if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
         if not _draw_raster(ax, crs, Path(source)):
             raise ValueError(f"{source} lies elsewhere than what the axes show")
         return str(source)

@@ -52,7 +52,7 @@ class ClassScheme:
             raise ValueError(f"{len(self.names)} names but {len(self.colors)} colors")
         if len(set(self.colors)) < len(self.colors) or len(set(self.names)) < len(self.names):
             raise ValueError("two classes share a color or a name")
-        if {value for color in self.colors for value in color} - {*range(256)}:
+        if {*map(len, self.colors)} - {3} or {*sum(self.colors, ())} - {*range(256)}:
             raise ValueError("a color is red, green, blue, each 0 to 255")
         if not 1 <= len(self) <= 255:
             raise ValueError(f"{len(self)} classes: a mask of uint8 holds 1 to 255")

@@ -43,7 +43,7 @@ def main() -> None:
     """
     os.environ.setdefault("SEGKIT_PROGRESS", "1" if sys.stderr.isatty() else "0")
     warnings.simplefilter("ignore")
-    warnings.filterwarnings("always", category=UserWarning, module="segkit")
+    warnings.filterwarnings("always", category=UserWarning, module="segkit|__main__")
     warnings.showwarning = lambda message, *_, **__: click.echo(f"Note: {message}", err=True)
 
 
@@ -82,14 +82,14 @@ def areas(map_tif, out, overwrite) -> None:
     """Measure the area of each class of a MAP, in hectares."""
     table = segkit.maps.areas(map_tif)
     if out:
-        table.to_csv(_free(out, overwrite), index=False)
+        segkit.files.settle(_free(out, overwrite), table.to_csv(index=False))
     click.echo(out or table.round(4).to_string(index=False))
 
 
 @main.command()
 @click.argument("map_tif", metavar="MAP", type=FILE)
 @click.argument("out", type=PLACE)
-@click.option("--simplify", type=float, default=0, help="Size of steps that outlines lose.")
+@click.option("--simplify", type=click.FloatRange(0), default=0, help="Size of steps that go.")
 @overwrite
 def polygons(map_tif, out, simplify, overwrite) -> None:
     """Write a MAP as outlines to OUT, a .gpkg or a .geojson."""

@@ -31,6 +31,8 @@ def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=Fa
     """
     found, listed = patches.members(patches_h5, subset, split), patches.index(patches_h5)
     card, own, tile, counted = store.card(patches_h5), getattr(model, "card", None), None, None
+    if own and own.scheme.names != card.scheme.names:
+        raise ValueError(f"the model knows {own.scheme.names}, the patches {card.scheme.names}")
     card = own if own and (own.dtype, own.bands) == (card.dtype, card.bands) else card
     for first in range(0, len(found), batch_size):
         chosen = found[first : first + batch_size]

@@ -164,9 +164,8 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
         return gdf.geometry.area.groupby(gdf["class"]).sum(), "square_units"
     project = rasters.to_degrees(gdf.crs)
     drawn = gdf.geometry.segmentize(0.01 if gdf.crs.is_geographic else 1_000)  # straight in its CRS
-    square_meters = pd.Series(
-        [_true_area(one, project) if one else 0 for one in drawn], gdf.index, dtype=float
-    )
+    sizes = [_true_area(one, project) if one else 0 for one in drawn]
+    square_meters = pd.Series(sizes, gdf.index, dtype=float)
     return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
 
 

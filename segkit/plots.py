@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from segkit.classes import ClassScheme
-from segkit.rasters import NODATA
+from segkit.rasters import NODATA, as_bytes
 
 DPI = 80
 #: What all figures of the course have in common.
@@ -38,7 +38,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def legend(target, scheme: ClassScheme, **kwargs):
-    """Add a legend of class colors to a figure or axes, in as many rows as it needs."""
+    """Add a legend of class colors below a figure, in as many rows as it needs."""
     pairs = zip(scheme.names, np.array(scheme.colors) / 255, strict=True)
     patches = [Patch(facecolor=color, edgecolor="0.4", label=name) for name, color in pairs]
     inches = sum(0.5 + 0.075 * len(name) for name in scheme.names)
@@ -74,12 +74,17 @@ def grid(rows: list, titles: list[str], scheme=None, labels=None, size=2.4) -> F
 
 
 def show(ax, array: np.ndarray, scheme: ClassScheme | None = None) -> None:
-    """Draw one image, or one mask in class colors with nearest-neighbor pixels; no class, pale."""
+    """Draw an image, or a mask in class colors with nearest-neighbor pixels; no class, pale.
+
+    Images hold 0–255 (H, W, C); 16-bit ones are stretched, of one or two bands the first is gray.
+    """
     if array.ndim == 2 and scheme:
         known = array < len(scheme)
         array = np.where(known[..., None], scheme.encode(np.where(known, array, 0)), NO_CLASS)
     if array.ndim == 3:
-        array = np.clip(array[..., :3], 0, 255).astype(np.uint8)
+        array = array[..., :3] if array.shape[-1] > 2 else array[..., :1].repeat(3, axis=-1)
+        deep = array.dtype in ("u2", "i2")
+        array = as_bytes(array.T).T if deep else array.clip(0, 255).astype(np.uint8)
     ax.imshow(array, interpolation="nearest" if scheme else None)
     ax.set_axis_off()
 

@@ -46,8 +46,7 @@ def opened(path: str | Path, mode: str = "r", **profile):
 
 def band_names(raster) -> tuple[str, ...]:
     """Return the names of an opened raster's bands: stated, or red, green, blue, or "band 1" …"""
-    colors = [color.name for color in raster.colorinterp]
-    known = [c if c in ("red", "green", "blue") else None for c in colors]
+    known = [c.name if c.name in ("red", "green", "blue") else None for c in raster.colorinterp]
     stated = [text.strip().lower() if text else None for text in raster.descriptions]
     pairs = enumerate(zip(stated, known, strict=True), 1)
     return tuple(s or k or f"band {i}" for i, (s, k) in pairs)
@@ -91,10 +90,10 @@ def read(raster, window=None) -> tuple[np.ndarray, np.ndarray]:
         Class indices uint8 (H, W), and where they are known, bool (H, W).
 
     Raises:
-        ValueError: pixels of another type.
+        ValueError: several bands, or pixels of another type.
     """
-    if raster.dtypes[0] != "uint8":
-        raise ValueError(f"{raster.name}: pixels are {raster.dtypes[0]}; a class map is uint8")
+    if raster.dtypes != ("uint8",):
+        raise ValueError(f"{raster.name}: bands of {raster.dtypes}; a class map has one, of uint8")
     return raster.read(1, window=window), raster.read_masks(1, window=window) > 0
 
 
@@ -179,8 +178,8 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
         if raster.crs is None:
             raise ValueError(f"{path} has no CRS: nobody knows where on a map it lies")
         colored, alpha = raster.count >= 3, ColorInterp.alpha in raster.colorinterp
-        how = {"add_alpha": colored and not alpha}
-        how |= {} if colored else {"nodata": raster.nodata if raster.nodata is not None else NODATA}
+        plain = {"src_nodata": raster.nodata, "nodata": NODATA}
+        how = {"add_alpha": not alpha} if colored else plain
         with WarpedVRT(raster, crs=crs, resampling=resampling, **how) as turned:
             everything = windows.Window(0, 0, turned.width, turned.height)
             part = windows.from_bounds(*(bounds or turned.bounds), turned.transform)
@@ -190,7 +189,8 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
             part = windows.round_window_to_full_blocks(part, [(1, 1)], turned.height, turned.width)
             bands = [1, 2, 3, turned.colorinterp.index(ColorInterp.alpha) + 1] if colored else [1]
             pixels = shrunk(turned, bands, LONGEST_SIDE, part, resampling)
-            return np.moveaxis(as_bytes(pixels), 0, -1), turned.window_bounds(part)
+            cast = np.uint8 if resampling == Resampling.nearest else as_bytes
+            return np.moveaxis(cast(pixels), 0, -1), turned.window_bounds(part)
 
 
 def shrunk(raster, bands: list[int], longest: int, window=None, resampling=Resampling.nearest):
@@ -205,7 +205,7 @@ def as_bytes(pixels: np.ndarray) -> np.ndarray:
     """Return pixels (bands, H, W) as uint8; other types are stretched from 2 to 98 percent."""
     if pixels.dtype == np.uint8:
         return pixels
-    low, high = np.nanpercentile(pixels[:3], (2, 98))
+    low, high = np.nanpercentile(pixels[:3, pixels[3] > 0] if len(pixels) == 4 else pixels, (2, 98))
     stretched = np.nan_to_num((pixels - low) * (255 / max(high - low, 1e-12))).clip(0, 255)
     if len(pixels) == 4:
         stretched[3] = 255 * (pixels[3] > 0)

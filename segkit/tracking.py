@@ -36,10 +36,10 @@ def begin(model_path: Path, kept: Path, **told) -> Path:
     """
     home, now = model_path.parents[model_path.parent.name == "models"] / "runs", datetime.now(UTC)
     if not kept.exists():
-        name = f"{now:%Y%m%d-%H%M%S}-{model_path.stem}-{secrets.token_hex(2)}"
-        write(home / name, id=name, began=now.isoformat(), history=[], scores={})
-        kept.write_text(name, encoding="utf-8")
+        kept.write_text(f"{now:%Y%m%d-%H%M%S}-{model_path.stem}-{secrets.token_hex(2)}", "utf-8")
     run = home / kept.read_text(encoding="utf-8")
+    if not (run / RECORD).exists():
+        told |= {"id": run.name, "began": now.isoformat(), "history": [], "scores": {}}
     model = Path(os.path.relpath(model_path.resolve(), run.resolve())).as_posix()
     write(run, state="unfinished", model=model, **told)
     return run
@@ -65,15 +65,15 @@ def callbacks(tool: str | None, run: Path) -> list[keras.callbacks.Callback]:
     if tool == "tensorboard":
         return [keras.callbacks.TensorBoard(run / tool, write_graph=False)]
     if tool == "wandb":
-        import wandb
-        from wandb.integration.keras import WandbMetricsLogger
+        import wandb.integration.keras
 
         os.environ.setdefault("WANDB_MODE", "offline")
         quiet = {"disable_git": True, "save_code": False, "silent": True, "x_disable_stats": True}
+        quiet |= {"console": "off", "reinit": "finish_previous"}
         about = {"project": "segkit", "name": run.name, "config": read([run])[0]["options"]}
-        wandb.init(dir=run, settings=wandb.Settings(console="off", **quiet), **about)
+        wandb.init(dir=run, settings=wandb.Settings(**quiet), **about)
         end = keras.callbacks.LambdaCallback(on_train_end=lambda logs: wandb.finish())
-        return [WandbMetricsLogger(), end]
+        return [wandb.integration.keras.WandbMetricsLogger(), end]
     return []
 
 

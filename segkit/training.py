@@ -139,8 +139,7 @@ class Keeper(keras.callbacks.EarlyStopping):
     """
 
     def __init__(self, folder: Path, clock: Clock, patience: int | None, run: Path):
-        how = {"mode": "max", "restore_best_weights": True}
-        super().__init__("val_miou", patience=patience or ENDLESS, **how)
+        super().__init__("val_miou", 0, patience or ENDLESS, 0, "max", restore_best_weights=True)
         self.path, self.clock, self.since, self.run = folder / STATE, clock, time.monotonic(), run
         self.rows, self.state, self.before = [], None, {}
 
@@ -238,7 +237,7 @@ def fit(
             fewer answers than the scheme has classes; an interrupted run of another network.
         RuntimeError: another process trains to the same path.
     """
-    if bool(epochs) == bool(minutes) or Path(path).suffix != ".keras":
+    if max(a := epochs or 0, b := minutes or 0) <= 0 or a * b or Path(path).suffix != ".keras":
         raise ValueError("for how long? State epochs=… or minutes=…, and a path ending in .keras")
     if model.output_shape[-1] != len(scheme):
         raise ValueError(f"{model.output_shape[-1]} answers, but {len(scheme)} classes")

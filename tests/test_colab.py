@@ -216,3 +216,16 @@ def test_the_stand_in_sees_a_version_that_changes(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), notebook)
     with pytest.raises(AssertionError, match="'tqdm': '4.67.0'"):
         run(notebook, tmp_path / "colab")
+
+
+def test_only_the_courses_own_notebooks_are_notebooks_of_the_course(tmp_path):
+    for name in ("00_a", "01_b", "01_b-Copy1", "01_b (1)", "notes", "project"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert [path.stem for path in colab.main_ones(tmp_path)] == ["00_a", "01_b"]
+
+
+def test_programs_that_a_notebook_starts_find_the_course(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(colab, "missing", lambda *_: {})
+    colab.install()
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(ROOT), str(tmp_path)]

@@ -123,7 +123,11 @@ def test_a_mask_of_indices_is_read_as_it_is_and_checked(tmp_path):
     assert image.dtype == np.uint16 and np.array_equal(found, mask[0])
     raster(tmp_path / "masks" / "a.tif", mask.astype(np.uint16))
     assert np.array_equal(data.read(data.tiles[0])[1], mask[0])
-    for wrong in (mask + 1, mask.astype(np.float32)):
+    raster(tmp_path / "masks" / "a.tif", mask.astype(np.float32))  # as GIS programs write them
+    found = data.read(data.tiles[0])[1]
+    assert found.dtype == np.uint8 and np.array_equal(found, mask[0])
+    nothing = np.where(mask, np.nan, 0).astype(np.float32)
+    for wrong in (mask + 1, mask.astype(np.float32) + 0.5, nothing):
         raster(tmp_path / "masks" / "a.tif", wrong)
         with pytest.raises(
             datasets.DatasetError, match="a.tif: .*data set holds whole numbers: 0, 1"

@@ -156,3 +156,10 @@ def test_an_export_that_fails_leaves_nothing(path, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         models.export(model, tmp_path / "m.onnx", size=32)
     assert not list(tmp_path.glob("*m.onnx"))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64", "uint8"])
+def test_an_engine_takes_what_keras_takes(dtype, path):
+    images = np.random.default_rng(0).integers(0, 255, (1, 32, 32, 3)).astype(dtype)
+    found = training.load(path, engine="onnx").predict_on_batch(images)
+    assert np.allclose(found, training.load(path).predict_on_batch(images), atol=1e-4)

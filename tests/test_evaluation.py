@@ -1,10 +1,13 @@
 """Predictions counted: every pixel once, one tile at a time."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from segkit import evaluation, patches, store, training
+from segkit.classes import LANDSLIDE
 
 
 def constant(klass):
@@ -59,3 +62,12 @@ def test_names_of_before_still_work(patches_h5):
     assert all(np.array_equal(*both) for both in zip(*pair, strict=True))
     with pytest.raises(ValueError, match="patch, image or group"):
         evaluation.evaluate_each(constant(2), patches_h5, "test", unit="pixel")
+
+
+def test_a_model_of_other_classes_is_refused(patches_h5):
+    model = constant(1)
+    model.card = dataclasses.replace(store.card(patches_h5), scheme=LANDSLIDE)
+    with pytest.raises(ValueError, match="the model knows .*Landslide"):
+        evaluation.evaluate(model, patches_h5, "test")
+    model.card = store.card(patches_h5)
+    assert evaluation.evaluate(model, patches_h5, "test").sum() > 0

@@ -33,6 +33,19 @@ def test_each_right_answer_counts_once_and_no_claim_counts(row):
     assert row["not yet"] == "cheapest_threshold, chip_mean" and row["notes"] == ""
 
 
+@pytest.mark.parametrize("above", ["np.mean?", "files = !ls", "x = (1\n     % 4)", "%time 1"])
+def test_lines_for_jupyter_hide_no_answer(above):
+    assert grading._shown(f"{above}\n{RIGHT}") == "rare_scores"
+
+
+def test_what_lies_beside_a_notebook_answers_nothing(tmp_path):
+    (tmp_path / "classroom.py").write_text("class checks: rare_scores = staticmethod(lambda x: 1)")
+    path = tmp_path / "10_by_anna.ipynb"
+    cells = [new_code_cell(f"from classroom import checks\n{RIGHT}")]
+    nbformat.write(new_notebook(cells=cells), path)
+    assert grading.grade(path)["right"] == 1
+
+
 def test_every_notebook_asks_for_checks_that_are_there():
     from classroom import checks
 

@@ -580,7 +580,9 @@ def test_exercises_are_those_of_the_solutions(path):
     notebook, solutions = (
         nbformat.read(one, as_version=4) for one in (path, path.parent / "solutions" / path.name)
     )
-    assert notebooks.with_exercises(notebook, solutions) == notebook, "run make exercises"
+    assert notebooks.with_exercises(notebook, solutions) == notebook, (
+        "solved here, or changed in solutions/: then run make exercises"
+    )
     for one in (notebook, solutions):
         tagged = [c for c in one.cells if "exercise" in c.metadata.get("tags", [])]
         texts = [c.source for c in tagged if c.cell_type == "markdown"]

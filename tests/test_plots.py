@@ -39,3 +39,26 @@ def test_a_legend_is_no_wider_than_its_figure(pictures, columns):
     (legend,) = figure.legends
     figure.draw_without_rendering()
     assert legend.get_window_extent().width <= figure.bbox.width and legend._ncols >= columns
+
+
+def test_pictures_of_other_types_and_few_bands_are_drawn():
+    """16 bits are stretched, one band is gray, what lies between 0 and 255 stays."""
+    deep = np.linspace(300, 3000, 40 * 40 * 3).reshape(40, 40, 3).astype(np.uint16)
+    found = []
+    for image in (deep, deep[..., :1], np.full((4, 4, 2), 80.0), np.full((4, 4, 5), 999.0)):
+        ax = plt.figure().add_subplot()
+        plots.show(ax, image)
+        found.append(np.asarray(ax.images[0].get_array()))
+    plt.close("all")
+    assert all(one.dtype == np.uint8 and one.shape[2] == 3 for one in found)
+    assert found[0].min() == 0 and found[0].max() == 255 and 100 < found[0].mean() < 155
+    assert np.array_equal(found[1][..., 0], found[1][..., 2]) and found[1].std() > 50
+    assert (found[2] == 80).all() and (found[3] == 255).all()
+
+
+def test_a_mask_has_the_colors_of_its_classes():
+    ax = plt.figure().add_subplot()
+    plots.show(ax, np.array([[0, 4, NODATA]], np.uint8), DUBAI)
+    drawn = np.asarray(ax.images[0].get_array())
+    plt.close("all")
+    assert drawn.tolist() == [[[*DUBAI.colors[0]], [*DUBAI.colors[4]], [plots.NO_CLASS] * 3]]

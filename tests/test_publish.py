@@ -12,6 +12,8 @@ import yaml
 
 from classroom import archive, publish
 
+ROOT = archive.ROOT
+
 SET_UP_LINES = 13
 
 
@@ -119,15 +121,17 @@ def test_what_was_made_does_not_go_along(tmp_path, monkeypatch):
     root = archive.copy_course(tmp_path / "course")
     monkeypatch.setattr(archive, "ROOT", root)
     monkeypatch.setenv("SEGKIT_WORK", str(root / "results"))
-    for made in ("results/tiles.h5", "my_env/pyvenv.cfg", ".ruff_cache/x", "kept/x"):
+    for made in ("results/tiles.h5", "my_env/pyvenv.cfg", ".ruff_cache/x", "handed_in/x", ".env/x"):
         (root / made).parent.mkdir()
         (root / made).touch()
     copied = archive.copy_course(root / "results" / "copy")
-    assert {path.name for path in copied.iterdir()} == {path.name for path in root.iterdir()} - {
-        "results",
-        "my_env",
-        ".ruff_cache",
-    }
+    theirs = {"results", "my_env", ".ruff_cache", "handed_in", ".env"}
+    assert {path.name for path in copied.iterdir()} == {
+        path.name for path in root.iterdir()
+    } - theirs
+    if (ROOT / ".git").exists():  # all that is tracked goes along
+        tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split()
+        assert {name.split("/")[0] for name in tracked} == archive.COURSE
 
 
 def test_a_folder_that_was_moved_is_set_up_anew(tmp_path):

@@ -112,3 +112,28 @@ def test_what_moved_here_is_still_found_where_it_was():
     assert maps.write is rasters.write and scenes.scheme_of is rasters.scheme_of
     assert scenes.NODATA == NODATA and basemaps.warped is rasters.warped
     assert maps.add_basemap is basemaps.add_basemap
+
+
+def test_what_lies_beside_a_picture_does_not_brighten_it(tmp_path):
+    """Turned, the picture has corners without data; they count in no percentile."""
+    values = np.linspace(1000, 1400, 3 * 200 * 200).reshape(3, 200, 200).astype(np.uint16)
+    path = write(tmp_path / "scene.tif", values)
+    with rasterio.open(path, "r+") as raster:
+        raster.transform = raster.transform * rasterio.Affine.rotation(20)
+    picture, _ = rasters.warped(path, "EPSG:32640")
+    inside = picture[picture[..., 3] > 0]
+    assert (picture[..., 3] == 0).any() and 100 < inside[:, :3].mean() < 155
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_classes_of_other_types_stay_classes(tmp_path, dtype):
+    classes = np.random.default_rng(0).integers(0, 6, (1, 60, 60)).astype(dtype)
+    path = write(tmp_path / "truth.tif", classes, nodata=0)
+    found, _ = rasters.warped(path, "EPSG:32640", resampling=Resampling.nearest)
+    assert np.array_equal(found[..., 0], np.where(classes[0] == 0, NODATA, classes[0]))
+
+
+def test_a_picture_is_no_class_map(tmp_path):
+    path = write(tmp_path / "scene.tif", np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(ValueError, match="a class map has one, of uint8"):
+        maps.areas(path)

@@ -135,3 +135,15 @@ def test_weights_and_biases_keeps_an_offline_run(data, tmp_path, monkeypatch):
 def test_a_loss_of_ones_own_is_named(data, tmp_path):
     run = train(data, tmp_path / "m.keras", loss=keras.losses.SparseCategoricalCrossentropy())
     assert tracking.read([run])[0]["options"]["loss"] == "of your own"
+
+
+def test_a_run_that_was_killed_at_its_very_start_breaks_no_comparison(tmp_path):
+    """Its name is kept first; its record is whole from the first writing on."""
+    kept, model = tmp_path / "m.run" / "run", tmp_path / "models" / "m.keras"
+    kept.parent.mkdir()
+    told = {"data": None, "options": {}, "environment": {}}
+    run = tracking.begin(model, kept, **told)
+    (run / "run.json").unlink()  # or its folder was deleted
+    assert tracking.begin(model, kept, **told) == run
+    table, _ = tracking.compare(tmp_path / "runs")
+    assert list(table["state"]) == ["unfinished"]

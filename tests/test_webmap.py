@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from helpers import EAST, NORTH, ByColor, scene_of, write, write_map
 from rasterio.transform import from_origin
+from rasterio.warp import transform_bounds
 
-from segkit import scenes, webmap
+from segkit import rasters, scenes, webmap
 
 
 @pytest.fixture
@@ -47,3 +48,11 @@ def test_a_map_without_a_place_or_classes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no classes"):
         webmap.save(plain, tmp_path / "map.html")
     assert not (tmp_path / "map.html").exists()
+
+
+def test_pictures_lie_where_the_map_lies(mapped, tmp_path):
+    page = webmap.save(mapped[1], tmp_path / "map.html", scene=mapped[0]).read_text("utf-8")
+    corners = np.float64(re.findall(r"\[\[([\d.]+), ([\d.]+)\], \[([\d.]+), ([\d.]+)\]\]", page))
+    with rasters.opened(mapped[1]) as raster:
+        west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
+    assert len(corners) >= 7 and np.allclose(corners, [south, west, north, east], atol=1e-5)

@@ -10,6 +10,7 @@ import nbformat
 
 from classroom import publish
 from classroom.book import words
+from classroom.colab import main_ones
 from classroom.notebooks import EXERCISE, ROAD
 
 START, GLOSSARY = "README.md", "notebooks/glossary.md"
@@ -29,7 +30,7 @@ ORIGINALS = "downloads"
 
 def contents(root: Path) -> dict[str, list[str]]:
     """Return heading → its pages, in the order of the course, as paths in the repository."""
-    chapters = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    chapters = main_ones(root / "notebooks")
     chapters = [path.relative_to(root).as_posix() for path in chapters]
     return {
         "From tiles to a map": chapters[: len(ROAD)],

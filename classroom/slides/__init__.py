@@ -17,6 +17,8 @@ import nbformat
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from classroom import publish
+from classroom.colab import main_ones
 from segkit.files import REPOSITORY, whole
 
 TEMPLATE = Path(__file__).with_name("sheet.html")
@@ -81,7 +83,8 @@ def sheet(path: Path, surprises: list[tuple]) -> dict:
         surprises: rows of INSTRUCTORS.md: number, where, guess, what comes, what to say.
     """
     cells = nbformat.read(path, as_version=4).cells
-    head, more = PROMISE.match(cells[0].source), READ.search(cells[1].source)
+    head = PROMISE.match(publish.BUTTON.sub("", cells[0].source))
+    more = READ.search(cells[1].source)
     questions = [
         {"ask": html(capital(" ".join(hit[1].split()))), **shown(cells[place + 1 :])}
         for place, cell in enumerate(cells)
@@ -107,7 +110,7 @@ def sheet(path: Path, surprises: list[tuple]) -> dict:
 def build(folder: Path, root: Path = REPOSITORY) -> list[Path]:
     """Write the sheets and the notes; return both paths."""
     surprises = SURPRISE.findall((root / "INSTRUCTORS.md").read_text("utf-8"))
-    chapters = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    chapters = main_ones(root / "notebooks")
     sheets = [sheet(path, surprises) for path in chapters]
     page = jinja2.Template(TEMPLATE.read_text("utf-8"), autoescape=True)
     written = []

@@ -1,7 +1,7 @@
 """A web app: a picture or GeoTIFF in, its map out, with legend, areas, clean-up and downloads.
 
 Taught in notebook 12. It listens on this machine alone, asks nobody outside, keeps what it is given
-in a temporary folder of bounded size, and turns what goes wrong into sentences.
+in a temporary folder (some results; uploads for a day), and turns what goes wrong into sentences.
 """
 
 import os
@@ -23,8 +23,6 @@ import gradio as gr  # after what it reads when it is imported
 #: Looks, words and numbers of the page.
 CSS, INTRO, TOLD = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "md", "toml"))
 PAGE = tomllib.loads(TOLD.read_text("utf-8"))
-#: What is told in the error's own words.
-KNOWN = (ValueError, OSError, MemoryError)
 
 
 def answer(upload: str | None, first: str, second: str):
@@ -34,15 +32,15 @@ def answer(upload: str | None, first: str, second: str):
             raise ValueError("choose a picture first, or take the example.")
         yield from desk.run(upload, [first] + [second] * (second != "none"))
     except Exception as error:
-        told = str(error) if isinstance(error, KNOWN) else type(error).__name__
+        known = isinstance(error, (ValueError, OSError, MemoryError))  # told in their own words
+        told = str(error) if known else type(error).__name__
         yield [], f"<b>No map:</b> {escape(told.replace(f'{desk.FOLDER}/', ''))}"
 
 
 def example() -> str:
     """Return a square of the embedded city's scene, half a kilometer wide, with coordinates."""
     city, target = datasets.find("sample").tiles[0].image.parents[3], desk.FOLDER / "example.tif"
-    square = f"vrt://{city}/scene/scene.tif?srcwin=0,0,1024,1024"
-    rasters.cloud_optimized(square, target)
+    rasters.cloud_optimized(f"vrt://{city}/scene/scene.tif?srcwin=0,0,1024,1024", target)
     return str(target)
 
 

@@ -101,8 +101,9 @@ def run(upload: str, names: list[str]):
     results = []
     for name in names:
         yield [], f"{name}: opening the picture and the model …"
-        folder, path = _new_folder(), known()[name]
+        path = known()[name]
         model = Watched(THREAD.apply(loaded, (path, path.stat().st_mtime_ns)))
+        folder = _new_folder()
         try:
             scene = take(upload, folder)
             with rasters.opened(scene) as raster:
@@ -167,7 +168,7 @@ def page(results: list, layer="map", *how) -> str:
 def _panel(name: str, folder: Path, notes: list[str], layer: str, how: tuple) -> dict:
     if not (folder / "map.tif").exists():
         return {"name": name}
-    target = clean(folder, *how)
+    target = clean(folder, *how[:1], *map(int, how[1:]))
     scheme, table = rasters.scheme_of(target).for_maps(), maps.areas(target)
     told = {"name": name, "notes": notes, "scheme": scheme, "table": table}
     over = [folder / "map_confidence.tif"] if layer == "confidence" else [target, scheme.palette()]
@@ -192,7 +193,7 @@ _scene = functools.lru_cache(maxsize=MOST_RESULTS)(_picture)
 def downloads(results: list) -> list[str]:
     """Write each map that is shown as PNG, GeoTIFF, GeoPackage and table of areas; their paths."""
     found = []
-    for name, folder, _ in results:
+    for name, folder in (one[:2] for one in results if (one[1] / "shown.tif").exists()):
         stem = folder / "files" / Path(name).stem
         stem.parent.mkdir(exist_ok=True)
         target = Path(shutil.copyfile(folder / "shown.tif", f"{stem}.tif"))

@@ -196,7 +196,7 @@ class Dataset:
         values = np.array(self.values or range(len(self.scheme)))
         if len(values) != len(self.scheme) or values.min() < 0:
             raise DatasetError(f"{path}: {len(self.scheme)} classes need as many values ≥ 0")
-        if found.dtype.kind not in ("b", "i", "u") or not np.isin(found, values).all():
+        if not np.isin(found, values).all():
             strange = np.setdiff1d(found, values)[:5].tolist()
             known = f"a mask of this data set holds whole numbers: {', '.join(map(str, values))}"
             raise DatasetError(f"{path}: {found.dtype} with {strange}, but {known}")

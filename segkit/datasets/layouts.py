@@ -56,8 +56,7 @@ def find_own(folder: Path) -> Dataset:
             keys are those of an entry of `table.toml`.
     """
     stated, name = folder / "dataset.toml", folder.resolve().name
-    said = stated.read_text(encoding="utf-8-sig") if stated.exists() else ""
-    entry = PLAIN | tomllib.loads(said)
+    entry = PLAIN | tomllib.loads(stated.read_text("utf-8-sig") if stated.exists() else "")
     if "scheme" not in entry:
         entry["scheme"] = vars(read_scheme(folder / "classes.csv"))
     if found := find_in([folder], name, entry):

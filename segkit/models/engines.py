@@ -118,7 +118,7 @@ class Engine:
                 with whole(path) as part:
                     _write(self.model, part, size, {})
             self.ready[size] = _program(self.engine, path)
-        windows = np.ascontiguousarray(np.moveaxis(images, -1, 1) / np.float32(255))
+        windows = np.ascontiguousarray(np.moveaxis(images, -1, 1), np.float32) / np.float32(255)
         return np.moveaxis(self.ready[size](windows), 1, -1)
 
 

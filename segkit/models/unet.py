@@ -126,9 +126,8 @@ def predict(model, images: np.ndarray, tta: bool = False) -> np.ndarray:
         float32 probabilities (B, H, W, classes).
     """
     height, width = images.shape[1:3]
-    if height % STEP or width % STEP:
-        more = ((0, 0), (0, -height % STEP), (0, -width % STEP), (0, 0))
-        images = np.pad(images, more, "reflect")
+    if any(more := (-height % STEP, -width % STEP)):
+        images = np.pad(images, ((0, 0), (0, more[0]), (0, more[1]), (0, 0)), "reflect")
     sides = [(turns, flip) for turns in range(4) for flip in (1, -1)][: 8 if tta else 1]
     total = functools.reduce(np.add, (_answer(model, images, *side) for side in sides))
     return (total / len(sides) if tta else total)[:, :height, :width]
