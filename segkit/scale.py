@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from contextlib import ExitStack, nullcontext, suppress
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +34,8 @@ ROWS = "vrt://{}?srcwin=0,{},{},{}"
 BAND = ".segkit/{2}_{3}"
 #: Seconds that a catalog may be silent; bands unless others are asked for; tiles read in advance.
 TIMEOUT_S, RGB, AHEAD = 10, ("red", "green", "blue"), 8
+#: Where an item says what its bands are: before STAC 1.1, and since.
+LISTS = ("eo:bands", "raster:bands", "bands")
 #: A raster that is made of the bands of others.
 STACK = jinja2.Template(Path(__file__).with_name("scale.vrt").read_text("utf-8"))
 
@@ -162,12 +165,11 @@ def _put(folder: str, place: str, receipt: dict, began: float) -> dict:
 
 def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
     """In a worker: join the maps of a scene's bands, and clear these away."""
-    receipt = {"mark": done[0]["mark"], "notes": done[0]["notes"]}
-    if not (found := _current(place, receipt["mark"])):
+    if not (found := _current(place, done[0]["mark"])):
         began = time.perf_counter() - sum(one["seconds"] for one in done)
         with TemporaryDirectory() as folder:
             mosaic([f"{place}{BAND.format(*part)}.tif" for part in parts], Path(folder, "map.tif"))
-            found = _put(folder, place, receipt, began)
+            found = _put(folder, place, {key: done[0][key] for key in ("mark", "notes")}, began)
         fsspec.core.url_to_fs(place)[0].rm(f"{place}.segkit", recursive=True)
     return found
 
@@ -213,7 +215,8 @@ def scenes_from_stac(
         catalog: the address of a STAC API, or of a static catalog.
         collection: the id of one; all by default.
         bbox: west, south, east, north in degrees.
-        dates: the first and the last day, such as ("2026-05-01", "2026-06-30"); all by default.
+        dates: the first and the last day, such as ("2026-05-01", "2026-06-30") or
+            "2026-05-01/2026-06-30"; a single one; all by default.
         bands: in the model's order, by the keys of their assets or by their common names.
         folder: where the scenes' files go (VRT, which GDAL reads).
         cloud: percent of an item that clouds may cover.
@@ -225,14 +228,16 @@ def scenes_from_stac(
     links = (link for inside, _, _ in top.walk() for link in inside.get_item_links())
     if searches := top.conforms_to("ITEM_SEARCH"):
         links = top.search(collections=collection, bbox=bbox, datetime=dates).items()
-    (first, last), rows = dates or ("", "9999"), []
+    ends = dates.split("/") if isinstance(dates, str) else dates or ("", "")
+    first, last, *rows = (str(one or "")[:10].strip(".") for one in (*ends, *ends)[:2])
     for link in files.progress(links, "items"):
         row = {"item": getattr(link, "absolute_href", None) or link.id}
         try:
             item = link if searches else link.resolve_stac_object(root=top).target
             day = f"{item.datetime or item.common_metadata.start_datetime:%Y-%m-%d}"
             there = bbox is None or shape(item.geometry).intersects(box(*bbox))
-            if not (there and first <= day <= last and collection in (None, item.collection_id)):
+            in_time = first <= day <= (last or "9999")
+            if not (there and in_time and collection in (None, item.collection_id)):
                 continue
             row |= {"item": item.id, "date": day, "cloud": item.properties.get("eo:cloud_cover")}
             if (row["cloud"] or 0) > cloud:
@@ -246,19 +251,17 @@ def scenes_from_stac(
 
 def _stacked(item, bands: tuple[str, ...], target: Path) -> str:
     """Write a file that stands for some bands of an item, on the finest one's grid; its path."""
-    known = {}
-    for key, asset in item.assets.items():
-        told, mine = asset.extra_fields, []
-        for one in ("eo:bands", "raster:bands", "bands"):  # of STAC before 1.1, and since
-            mine = told.get(one, mine)
-            told = told | next(iter(told.get(one, ())), {})
-        told = {x.rpartition(":")[2]: y for x, y in told.items()}
-        told["href"] = asset.get_absolute_href()
-        if len(mine) < 2:  # else a picture to look at
-            known = {key: told, told.get("common_name", key): told} | known
+    known, lists = {}, lambda asset: [asset.extra_fields.get(one) or [{}] for one in LISTS]
+    # A file for each band comes first: one of several may be no more than a picture to look at.
+    for key, asset in sorted(item.assets.items(), key=lambda one: max(map(len, lists(one[1])))):
+        for i, parts in enumerate(zip_longest(*lists(asset), fillvalue={})):
+            told = functools.reduce(dict.__or__, parts, asset.extra_fields)
+            told = {x.rpartition(":")[2]: y for x, y in told.items()}
+            told |= {"href": asset.get_absolute_href(), "number": i + 1}
+            known = dict.fromkeys((key, told.get("name"), told.get("common_name")), told) | known
     if lacking := [name for name in bands if name not in known]:
-        raise LookupError(f"no band {', '.join(lacking)}; there: {', '.join(known)}")
-    layers = [{"offset": 0, "scale": 1, **known[name], "name": name} for name in bands]
+        raise LookupError(f"no band {', '.join(lacking)}; there: {', '.join(filter(None, known))}")
+    layers = [known[name] | {"name": name} for name in bands]
     with ExitStack() as stay:
         opened = [stay.enter_context(rasters.opened(one["href"])) for one in layers]
         if len({(x.crs, x.dtypes[0], *(round(y, 6) for y in x.bounds)) for x in opened}) > 1:

@@ -237,7 +237,7 @@ def fit(
             fewer answers than the scheme has classes; an interrupted run of another network.
         RuntimeError: another process trains to the same path.
     """
-    if max(a := epochs or 0, b := minutes or 0) <= 0 or a * b or Path(path).suffix != ".keras":
+    if max(epochs or 0, minutes or 0) <= 0 or epochs and minutes or Path(path).suffix != ".keras":
         raise ValueError("for how long? State epochs=… or minutes=…, and a path ending in .keras")
     if model.output_shape[-1] != len(scheme):
         raise ValueError(f"{model.output_shape[-1]} answers, but {len(scheme)} classes")

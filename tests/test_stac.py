@@ -1,12 +1,13 @@
 """Scenes of a catalog: listed, filtered, stacked and mapped, from a server on this machine."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from helpers import served
+from helpers import served, write
 from rasterio.transform import from_origin
 
 pytest.importorskip("pystac_client")
@@ -110,7 +111,46 @@ def test_only_what_is_asked_for_is_listed(catalog, tmp_path):
     assert names(dates=("2026-05-15", "2026-06-30")) == {"moved"}
     assert names(collection="another") == set()
     table = listed(catalog, tmp_path, bands=("red", "nir"))
-    assert "no band nir; there: red-jp2, " in table.loc["early", "problem"]
+    told = table.loc["early", "problem"]
+    assert told.startswith("no band nir; there: ") and "red-jp2" in told
+
+
+@pytest.mark.parametrize(
+    ("dates", "wanted"),
+    [
+        ("2026-05-15/2026-06-30", {"moved"}),
+        ("2026-05-01", {"early", "west"}),
+        (("2026-05-15T00:00:00Z", None), {"moved"}),
+        ("../2026-05-15", {"early", "west"}),
+        ((date(2026, 5, 15), date(2026, 6, 30)), {"moved"}),
+    ],
+)
+def test_dates_are_told_in_many_ways(dates, wanted, catalog, tmp_path):
+    table = listed(catalog, tmp_path, dates=dates, cloud=50)
+    assert set(table[table["problem"].isna()].index) == wanted
+
+
+def test_several_bands_may_lie_in_one_file(tmp_path):
+    """As in aerial images; files of one band go first, and null is neither scale nor offset."""
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 30, 30), np.uint8)
+    write(tmp_path / "all.tif", pixels)
+    name = item(tmp_path, "a", "2026-05-01")
+    told = json.loads((tmp_path / name).read_text())
+    bands = [{"name": f"b{i}", "common_name": x} for i, x in enumerate((*BANDS, "nir"))]
+    scales = [{"scale": None, "offset": None}] * 4
+    whole = {"image": {"href": "./all.tif", "eo:bands": bands, "raster:bands": scales}}
+    (tmp_path / "b.json").write_text(json.dumps(told | {"id": "b", "assets": whole}))
+    both = json.dumps(told | {"id": "c", "assets": whole | told["assets"]})
+    (tmp_path / "c.json").write_text(both)
+    catalog_of(tmp_path, ["b.json", "c.json"])
+    how = {"folder": tmp_path / "stac", "bands": ("nir", "green")}
+    table = scale.scenes_from_stac(tmp_path / "catalog.json", **how).set_index("item")
+    with rasterio.open(table.loc["b", "scene"]) as stack:
+        assert np.array_equal(stack.read(), pixels[[3, 1]]) and stack.dtypes[0] == "uint8"
+    assert "differ in type" in table.loc["c", "problem"]
+    table = scale.scenes_from_stac(tmp_path / "catalog.json", folder=tmp_path / "stac")
+    with rasterio.open(table.set_index("item").loc["c", "scene"]) as stack:
+        assert set(stack.dtypes) == {"uint16"}
 
 
 def test_a_stack_reads_its_bands_on_the_finest_grid(catalog, tmp_path):
