@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import tables, variety
+from benchmarks import score, tables, variety
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import generalization as remedies
@@ -125,7 +125,9 @@ def main() -> None:
                 row = {"arm": arm, "seed": seed, "city": city, "remedy": remedy}
                 row |= metrics.summary(counts, scheme)
                 row |= metrics.scores(counts, scheme)["iou"].dropna().to_dict()
-                row |= {"steps": STEPS, "hardware": device.name}
+                row |= {"fingerprint": store.card(data(city, "image")[0]).fingerprint}
+                row |= {"split": "image, seed 0", "scored_on": "validation and test"}
+                row |= {"convention": score.CONVENTION, "steps": STEPS, "hardware": device.name}
                 row["version"] = f"segkit {__version__}, Python {platform.python_version()}"
                 row["date"] = datetime.now(UTC).date().isoformat()
                 row["command"] = "python -m benchmarks.generalization"

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from benchmarks import tables
+from benchmarks import score, tables
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import course, measures, recipes
@@ -65,7 +65,8 @@ def neighbors(passes: int, seed: int) -> Iterator[dict]:
     scores = {k: metrics.summary(v.sum(axis=0), scheme)["miou"] for k, v in found.items()}
     low, high = measures.bootstrap(found["with"], scheme, minus=found["without"])
     patch_count = len(found["with"])
-    yield {"test patches": patch_count, **scores, "gap low (95 %)": low, "gap high": high}
+    told = {"fingerprint": store.card(tiles_h5).fingerprint, "convention": score.CONVENTION}
+    yield {"test patches": patch_count, **scores, "gap low (95 %)": low, "gap high": high, **told}
 
 
 def slides(arm: str, seed: int) -> Iterator[dict]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cityscape import mountains
+from classroom import course
 from classroom.course import Profile
 from segkit import losses, metrics, models, patches, pipeline, store, training, weights
 from segkit.classes import LANDSLIDE, ClassScheme
@@ -160,9 +161,10 @@ def leak_trial(patches_h5: Path, seed: int, passes: int) -> dict[str, np.ndarray
         training.setup(seed=seed)
         model = models.efficientnet_unet(len(scheme), weights.imagenet("lite0"), "lite0")
         models.unfreeze(model, norms=False)
-        fit_arrays(
-            model, training.default_loss(scheme), *patches.read(patches_h5, positions), passes
-        )
+        if course.profile().name == "smoke":  # that it runs is enough
+            positions = positions[:48]
+        learned = patches.read(patches_h5, positions)
+        fit_arrays(model, training.default_loss(scheme), *learned, passes)
         answers = models.predict(model, images.astype(np.float32)).argmax(axis=-1)
         pairs = zip(masks, answers, strict=True)
         found[name] = np.stack([metrics.confusion(mask, one, len(scheme)) for mask, one in pairs])

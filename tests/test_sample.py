@@ -270,7 +270,7 @@ def test_what_a_killed_run_left_is_cleared(tmp_path, small):
     (tmp_path / f".part-{helpers.dead_process()}-0123abcd-city" / "scene").mkdir(parents=True)
     folder = cityscape.write(tmp_path / "city")
     assert [path.name for path in tmp_path.iterdir()] == ["city"]
-    assert not (folder / "scene" / "scene.png").exists()
+    assert (folder / "sample.json").exists()
 
 
 TWO_WRITERS = """
