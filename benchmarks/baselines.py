@@ -4,8 +4,7 @@
     python -m benchmarks.baselines dubai
 
 Learned from parts 1 to 7 of each tile; scored on parts 8 and 9, each pixel once, unlabeled left
-out.
-"color and texture" is a random forest on RGB and on its mean and deviation over 5×5 pixels.
+out. "color and texture" is a random forest on RGB and on its mean and deviation over 5×5 pixels.
 """
 
 import platform

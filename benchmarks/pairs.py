@@ -92,9 +92,8 @@ def reading(folder: Path, size: int) -> Iterator[Pair]:
     tiles_h5 = course.catch_up("tiles.h5")
     feed = iter(pipeline.crops(tiles_h5, list(store.index(tiles_h5).index), PATCH, BATCH))
     next(feed)
-    yield Pair(
-        "draw augmented crops", much, lambda: sum(1 for _ in steady(feed, EPOCH * size // BATCH))
-    )
+    count = EPOCH * size // BATCH
+    yield Pair("draw augmented crops", much, lambda: sum(1 for _ in steady(feed, count)))
 
 
 def epoch(read: Callable, order: np.ndarray) -> np.ndarray:
@@ -181,10 +180,8 @@ def steps(folder: Path, size: int) -> Iterator[Pair]:
         model = build()
         model.compile(keras.optimizers.AdamW(1e-3), training.default_loss(DUBAI))
         model.train_on_batch(*one)
-        ours, theirs = (
-            (lambda m=model: learn(m, steady(feed, STEPS))),
-            partial(learn, model, [one] * STEPS),
-        )
+        theirs = partial(learn, model, [one] * STEPS)
+        ours = lambda model=model: learn(model, steady(feed, STEPS))  # noqa: E731 (a new feed each)
         yield Pair(f"train: {name}", much, ours, "the same on one batch", theirs)
 
 
@@ -220,8 +217,11 @@ def scenes(folder: Path, size: int) -> Iterator[Pair]:
     for name, way in ways.items():
         yield Pair("map a scene", much, ours, name, partial(way, plain, source), alike=1.0)
     if size < MOST_SMOOTH:  # which looks at every window in eight turns
-        turned = (partial(blended, plain, source, tta=True), "smooth blending, turned as well")
-        yield Pair("map a scene", much, *turned, partial(way, plain, source), alike=1.0)
+        turned = partial(blended, plain, source, tta=True)
+        smooth = partial(blending.smooth, plain, source)
+        yield Pair(
+            "map a scene", much, turned, "smooth blending, turned as well", smooth, alike=1.0
+        )
     for engine, model in ready.items():
         fast = partial(blended, model, source)
         yield Pair(f"{TRAINED} by {engine}", much, fast, "by TensorFlow", slow, alike=0.005)

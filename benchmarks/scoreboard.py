@@ -482,9 +482,8 @@ def reading(_: pd.DataFrame) -> str:
     columns = {"workers": [*found["workers"].astype(str), *["8, expected"] * len(more)]}
     columns["crops a second"] = [f"{x:.0f}" for x in (*rates, *more)]
     columns["lowest–highest"] = [*(f"{a:.0f}–{b:.0f}" for a, b in spread), *[""] * len(more)]
-    columns["processor ms for each"] = [f"{x:.2f}" for x in found["processor ms"]] + [""] * len(
-        more
-    )
+    spent = [f"{x:.2f}" for x in found["processor ms"]]
+    columns["processor ms for each"] = [*spent, *[""] * len(more)]
     return _markdown(columns)
 
 
