@@ -16,6 +16,8 @@ import segkit
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(dir_okay=False, path_type=Path)
+#: Files of outlines, and how each is written: by its standard, GeoJSON is in degrees (RFC 7946).
+OUTLINES = {".gpkg": {"layer": "land_cover"}, ".geojson": {"RFC7946": "YES"}}
 #: What a wrong request raises.
 ASKED = (ValueError, LookupError, FileNotFoundError)
 
@@ -92,11 +94,11 @@ def areas(map_tif, out, overwrite) -> None:
 @click.option("--simplify", type=click.FloatRange(0), default=0, help="Size of steps that go.")
 @overwrite
 def polygons(map_tif, out, simplify, overwrite) -> None:
-    """Write a MAP as outlines to OUT, a .gpkg or a .geojson."""
-    if out.suffix not in (".gpkg", ".geojson"):
+    """Write a MAP as outlines to OUT: a .gpkg in its CRS, or a .geojson in degrees."""
+    if out.suffix not in OUTLINES:
         raise click.BadParameter(f"{out.name}: a .gpkg or a .geojson")
     with segkit.files.whole(_free(out, overwrite)) as part:
-        segkit.maps.polygons(map_tif, simplify).to_file(part, layer="land_cover")
+        segkit.maps.polygons(map_tif, simplify).to_file(part, **OUTLINES[out.suffix])
     click.echo(out)
 
 

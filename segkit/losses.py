@@ -84,9 +84,9 @@ def _overlaps(y_true, y_pred, ignore_index: int | None):
 
 def _one_hot(y_true, y_pred, ignore_index: int | None):
     """Return float32 (B, H, W, C): 1 for the true class, all 0 where the pixel is ignored."""
-    classes, done = y_pred.shape[-1], len(y_true.shape) == len(y_pred.shape)
-    one_hot = y_true if done else ops.one_hot(ops.cast(y_true, "int32"), classes)
-    one_hot = ops.cast(one_hot, "float32")
-    if ignore_index is None:
-        return one_hot
-    return one_hot * ops.cast(ops.arange(classes) != ignore_index, "float32")
+    classes, given = y_pred.shape[-1], (len(y_true.shape), y_true.shape[-1])
+    if given != (len(y_pred.shape), classes):  # these are indices, (B, H, W) or (B, H, W, 1)
+        indices = ops.reshape(ops.cast(y_true, "int32"), ops.shape(y_pred)[:-1])
+        y_true = ops.one_hot(indices, classes)
+    counted = [float(c != ignore_index) for c in range(classes)]
+    return ops.multiply(ops.cast(y_true, "float32"), counted)

@@ -47,9 +47,8 @@ def connected(client: Client | str | None = None):
         client: one that is there; the address of a scheduler; or None for a cluster of this
             machine's cores, which ends with the block.
     """
-    if isinstance(client, Client):
-        return nullcontext(client)
-    return Client(client) if client else Client(**LOCAL)
+    there = isinstance(client, Client)
+    return nullcontext(client) if there else Client(client) if client else Client(**LOCAL)
 
 
 def predict_scenes(model, sources: list, target, client=None, rows=None, **how) -> pd.DataFrame:

@@ -51,7 +51,13 @@ def test_from_a_scene_to_areas_and_outlines(scene, model, tmp_path):
     assert table.exit_code == 0 and hectares > 0
     drawn = call("polygons", target, tmp_path / "outlines.gpkg")
     assert drawn.exit_code == 0
-    assert geopandas.read_file(tmp_path / "outlines.gpkg").area.sum() > 0
+    square = geopandas.read_file(tmp_path / "outlines.gpkg")
+    assert square.area.sum() > 0 and square.crs.is_projected
+    assert call("polygons", target, tmp_path / "outlines.geojson").exit_code == 0
+    degrees = geopandas.read_file(tmp_path / "outlines.geojson")
+    assert degrees.crs == "EPSG:4326" and len(degrees) == len(square)
+    again = degrees.to_crs(square.crs).area.sum()  # to seven digits of a degree: a centimeter
+    assert again == pytest.approx(square.area.sum(), rel=1e-3)
 
 
 def test_what_is_there_is_not_replaced_unasked(scene, model, tmp_path):

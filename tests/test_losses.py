@@ -53,6 +53,7 @@ def test_a_perfect_answer_costs_nothing_and_one_hot_is_the_same(loss):
     soft = (one_hot + 0.1) / 1.3
     assert float(loss(truth, soft)) == pytest.approx(float(loss(one_hot, soft)), abs=1e-6)
     assert float(loss(truth, soft)) > float(loss(truth, one_hot))
+    assert float(loss(truth[..., None], soft)) == float(loss(truth, soft))
 
 
 def test_blend_adds_up():
