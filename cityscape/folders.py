@@ -31,7 +31,9 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
     folder = Path(folder)
     if _finished(folder, stamp):
         return folder
-    if folder.exists() and any(folder.iterdir()) and _record(folder) is None:
+    known, kind = _record(folder), stamp.get("kind")
+    other = known is None or known.get("kind", kind) != kind
+    if folder.exists() and any(folder.iterdir()) and other:
         raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
     try:
         with whole(folder) as part:

@@ -60,7 +60,7 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
             sizes = f"{mapped.res[0]:g} m, those of the scene {given.res[0]:g} m, north up"
             raise NotComparable(f"the map's pixels are {sizes}: {grid}")
         right, up = (mapped.transform.c - given.transform.c, mapped.transform.f - given.transform.f)
-        if max(abs(right), abs(up)) > OFF * given.res[0]:
+        if not max(abs(right), abs(up)) <= OFF * given.res[0]:  # what is no number, neither
             if max(abs(right), abs(up)) >= given.width * given.res[0]:
                 away = np.hypot(right, up) / 1000
                 raise NotComparable(
@@ -121,23 +121,45 @@ def append(table: Path, row: dict) -> pd.DataFrame:
     """Add a row to a table; return it, best first.
 
     Raises:
-        NotComparable: the team is there already.
+        NotComparable: the team is there already, or this is no such table.
     """
-    # A team may be called 7, or NA.
-    plain = {"dtype": {"team": str, "map": str}, "keep_default_na": False, "na_values": [""]}
     with alone(table):
-        before = [pd.read_csv(table, **plain)] if table.exists() else []
-        there = {_plain(team) for one in before for team in one["team"]} - {NOBODY}
-        if _plain(row["team"]) in there:
-            raise NotComparable(f"{row['team']} has handed in a map already: one map for each team")
+        before = kept(table, row["team"])
         found = pd.concat([*before, pd.DataFrame([row])], ignore_index=True)
         with whole(table) as part:
             found.to_csv(part, index=False)
     return found.sort_values("miou", ascending=False, ignore_index=True)
 
 
+def kept(table: Path, team: str) -> list[pd.DataFrame]:
+    """Return what a table holds, in a list; nothing where there is none yet.
+
+    Raises:
+        NotComparable: the team is there already, or this is no such table.
+    """
+    if not table.exists():
+        return []
+    # A team may be called 7, or NA.
+    plain = {"dtype": {"team": str, "map": str}, "keep_default_na": False, "na_values": [""]}
+    try:
+        before = pd.read_csv(table, **plain)
+        there = {_plain(one) for one in before["team"].fillna("")} - {NOBODY}
+        before.sort_values("miou")
+    except (OSError, ValueError, KeyError) as error:
+        raise NotComparable(f"{shown(table)} is no table of scores: {error!r}") from error
+    if _plain(team) in there:
+        raise NotComparable(f"{team} has handed in a map already: one map for each team")
+    return [before]
+
+
 def _plain(team: str) -> str:
     return team.strip().casefold()
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError("a whole number from 0 to 2⁶³ − 1")
+    return int(text)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -148,8 +170,8 @@ def main(words: list[str] | None = None) -> None:
     )
     tasks = parser.add_subparsers(dest="task", required=True)
     new, scored = tasks.add_parser("new"), tasks.add_parser("score")
-    new.add_argument("--seed", type=int, help="drawn by default")
-    scored.add_argument("--seed", type=int, required=True, help="names the city: keep it secret")
+    new.add_argument("--seed", type=_seed, help="drawn by default")
+    scored.add_argument("--seed", type=_seed, required=True, help="names the city: keep it secret")
     new.add_argument("--folder", type=Path, default=folder / "city", help="to be handed out")
     scored.add_argument("map", type=Path, help="a GeoTIFF of class indices on the scene's grid")
     scored.add_argument("--team", default=NOBODY, help="who made the map")
@@ -159,7 +181,10 @@ def main(words: list[str] | None = None) -> None:
         if (given.folder / "sample.json").exists():
             sys.exit(f"{shown(given.folder)} holds a city already: name another --folder")
         seed = secrets.randbits(BITS) if given.seed is None else given.seed
-        made = cityscape.write(given.folder, cityscape.invented(seed), True, hidden=True)
+        try:
+            made = cityscape.write(given.folder, cityscape.invented(seed), True, hidden=True)
+        except OSError as error:
+            sys.exit(str(error))
         print(f"The seed is {seed}: keep it to score by, and keep it secret.")
         print(f"Hand out {shown(made)}. The notebooks train on its tiles and map its scene with:")
         print("  SEGKIT_DATASET=dubai SEGKIT_DATA=path/of/city \\")
@@ -175,6 +200,7 @@ def main(words: list[str] | None = None) -> None:
     }
     table = given.table or folder / f"scores_{city}.csv"
     try:
+        kept(table, row["team"])  # before the long work
         found = {key: round(value, 4) for key, value in score(given.map, given.seed).items()}
         print(append(table, row | found).to_string())
     except NotComparable as error:

@@ -12,6 +12,7 @@ import platform
 import shutil
 import sys
 import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -113,7 +114,7 @@ def dataset_name() -> str:
 
 def workspace() -> Path:
     """Return the folder of what the course makes from the chosen data set, such as work/sample."""
-    folder = work_root() / Path(dataset_name()).name
+    folder = work_root() / Path(dataset_name()).resolve().name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -266,6 +267,7 @@ def _stale(artifact: str, path: Path) -> str | None:
     now = _files_now() if tiles else store.card(catch_up("tiles.h5")).fingerprint
     try:
         if tiles:
+            store.card(path)  # that it holds one
             made_of = store.attributes(path)["files"]
             return None if now in (None, made_of) else "was made of other files"
         if artifact == "patches.h5":
@@ -291,7 +293,12 @@ def _stale_model(path: Path, fingerprint: str) -> str | None:
     if not note.exists():
         return "has no record"
     record = json.loads(note.read_text(encoding="utf-8"))
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error):
+        whole = False
+    if not whole:
         return "is broken"
     if (trained := record.get("profile")) != wanted:
         return f"was trained under profile {trained or '(not recorded)'}, not {wanted}"

@@ -47,6 +47,8 @@ def _shown(source: str) -> str | None:
 
     What stands in a comment, or is called before, counts for nothing.
     """
+    first, _, rest = source.partition("\n")
+    source = rest if first.startswith("%%") else source  # %%time and its like
     with suppress(SyntaxError):
         match ast.parse(TransformerManager().transform_cell(source)).body[-1:]:
             case [ast.Expr(ast.Call(ast.Attribute(ast.Name("checks"), name)))]:

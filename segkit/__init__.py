@@ -7,11 +7,12 @@ with the rooms that need it.
 import os
 from importlib import import_module
 
-# For GDAL, unless you say otherwise: seconds until a web address is given up, and more tries.
-_WEB = {"GDAL_HTTP_CONNECTTIMEOUT": "10", "GDAL_HTTP_TIMEOUT": "60", "GDAL_HTTP_MAX_RETRY": "2"}
-# For TensorFlow, unless you say otherwise: no start-up lines; oneDNN, half as fast again where it
-# is not the default, on CPUs of before AVX-512 VNNI; of a GPU's memory, no more than is needed.
-_USUAL = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+# For GDAL, unless you say otherwise: seconds of silence until a web address is given up.
+_WEB = {"GDAL_HTTP_CONNECTTIMEOUT": "10", "GDAL_HTTP_LOW_SPEED_TIME": "10"}
+# How often GDAL tries again. For TensorFlow, unless you say otherwise: no start-up lines; oneDNN,
+# half as fast again where it is not the default, on CPUs of before AVX-512 VNNI; of a GPU's memory,
+# no more than is needed.
+_USUAL = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "GDAL_HTTP_MAX_RETRY": "2"}
 os.environ |= {**_USUAL, **_WEB, "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | os.environ
 
 __version__ = "0.1.0"

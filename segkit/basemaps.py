@@ -86,9 +86,7 @@ def _draw_raster(ax, crs, path: Path) -> bool:
     if found is None:
         return False
     picture, (west, south, east, north) = found
-    gray = {"cmap": "gray", "vmin": 0, "vmax": 255} if picture.shape[-1] == 1 else {}
-    extent = (west, east, south, north)
-    ax.imshow(picture.squeeze(), extent=extent, interpolation="bilinear", zorder=-1, **gray)
+    ax.imshow(picture, extent=(west, east, south, north), interpolation="bilinear", zorder=-1)
     ax.axis(limits)
     return True
 

@@ -18,16 +18,6 @@ class UnknownColorError(ValueError):
         colors: dict of (red, green, blue) → number of pixels, most frequent first.
     """
 
-    def __init__(self, colors: dict[tuple[int, int, int], int], scheme: "ClassScheme", source=None):
-        self.colors = colors
-        listed = ", ".join(f"{color}: {count:,} px" for color, count in list(colors.items())[:10])
-        more = f" and {len(colors) - 10} more" if len(colors) > 10 else ""
-        where = f"{source}: " if source else ""
-        known = ", ".join(map("{} {}".format, scheme.names, scheme.colors))
-        text = f"{where}colors that the scheme {scheme.name!r} does not know: {listed}{more}"
-        how = "unknown='ignore' to leave these pixels out of training and scores"
-        super().__init__(f"{text}. Known: {known}. Correct the mask, or decode with {how}.")
-
 
 @dataclass(frozen=True)
 class ClassScheme:
@@ -90,7 +80,7 @@ class ClassScheme:
         strange = mask == 255
         if strange.any():
             if unknown == "raise":
-                raise UnknownColorError(_count(_code(rgb_mask[strange])), self, source)
+                raise _unknown(_count(_code(rgb_mask[strange])), self, source)
             mask[strange] = self.ignore_index
         return mask
 
@@ -141,6 +131,19 @@ class ClassScheme:
             known = f"{self.name!r} has {len(self)} classes"
             raise ValueError(f"class indices run from {mask.min()} to {mask.max()}, but {known}")
         return mask
+
+
+def _unknown(colors: dict[tuple, int], scheme: ClassScheme, source) -> UnknownColorError:
+    """Return the error of a mask; a plain one, so that other processes can raise it, too."""
+    listed = ", ".join(f"{color}: {count:,} px" for color, count in list(colors.items())[:10])
+    more = f" and {len(colors) - 10} more" if len(colors) > 10 else ""
+    where = f"{source}: " if source else ""
+    known = ", ".join(map("{} {}".format, scheme.names, scheme.colors))
+    text = f"{where}colors that the scheme {scheme.name!r} does not know: {listed}{more}"
+    how = "unknown='ignore' to leave these pixels out of training and scores"
+    error = UnknownColorError(f"{text}. Known: {known}. Correct the mask, or decode with {how}.")
+    error.colors = colors
+    return error
 
 
 def _code(colors: np.ndarray) -> np.ndarray:

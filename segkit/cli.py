@@ -5,7 +5,6 @@ code 2, what else fails with 1.
 """
 
 import os
-import sys
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +15,6 @@ import segkit
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(dir_okay=False, path_type=Path)
-#: Files of outlines, and how each is written: by its standard, GeoJSON is in degrees (RFC 7946).
-OUTLINES = {".gpkg": {"layer": "land_cover"}, ".geojson": {"RFC7946": "YES"}}
 #: What a wrong request raises.
 ASKED = (ValueError, LookupError, FileNotFoundError)
 
@@ -43,7 +40,7 @@ def main() -> None:
     segkit predict scene.tif --model dubai-lite2 --out map.tif
     segkit areas map.tif
     """
-    os.environ.setdefault("SEGKIT_PROGRESS", "1" if sys.stderr.isatty() else "0")
+    os.environ.setdefault("SEGKIT_PROGRESS", str(int(os.isatty(2))))
     warnings.simplefilter("ignore")
     warnings.filterwarnings("always", category=UserWarning, module="segkit|__main__")
     warnings.showwarning = lambda message, *_, **__: click.echo(f"Note: {message}", err=True)
@@ -95,10 +92,11 @@ def areas(map_tif, out, overwrite) -> None:
 @overwrite
 def polygons(map_tif, out, simplify, overwrite) -> None:
     """Write a MAP as outlines to OUT: a .gpkg in its CRS, or a .geojson in degrees."""
-    if out.suffix not in OUTLINES:
+    if out.suffix not in (".gpkg", ".geojson"):
         raise click.BadParameter(f"{out.name}: a .gpkg or a .geojson")
     with segkit.files.whole(_free(out, overwrite)) as part:
-        segkit.maps.polygons(map_tif, simplify).to_file(part, **OUTLINES[out.suffix])
+        one = segkit.maps.polygons(map_tif, simplify)
+        (one.to_crs(4326) if out.suffix == ".geojson" else one).to_file(part, layer="land_cover")
     click.echo(out)
 
 
@@ -143,7 +141,7 @@ def export(out, model, overwrite) -> None:
 
 
 @main.command()
-@click.option("--port", type=int, help="Of the address; the first free one from 7860 by default.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Of the address; from 7860 by default.")
 def app(port) -> None:
     """Open the web app on this machine."""
     segkit.app.launch(port).block_thread()

@@ -66,9 +66,9 @@ def whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".part-*-{path.name}"):
+    for left in path.parent.glob(".part-*"):
         found = PART.fullmatch(left.name)
-        if found and found[2] == path.name and not _runs(int(found[1])):
+        if found and found[2].startswith(path.name) and not _runs(int(found[1])):
             _remove(left)
     part = path.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:

@@ -65,9 +65,8 @@ def balanced_weights(pixels: Sequence[int], power: float = 0.5) -> list[float]:
         pixels: pixels of each class; a class without any gets weight 0.
         power: 0 weighs all alike, 1 makes all classes count the same, 0.5 lies between.
     """
-    total = sum(pixels)
-    raw = [(total / n) ** power if n else 0.0 for n in pixels]
-    mean = sum(r * n for r, n in zip(raw, pixels, strict=True)) / total
+    raw = [1 / n**power if n else 0.0 for n in pixels]
+    mean = sum(r * n for r, n in zip(raw, pixels, strict=True)) / sum(pixels)
     return [r / mean for r in raw]
 
 

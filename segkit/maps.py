@@ -20,7 +20,7 @@ from segkit import rasters
 from segkit.basemaps import add_basemap  # noqa: F401 (maps.add_basemap)
 from segkit.rasters import BLOCK, EARTH, NODATA, scheme_of, write
 
-SQUARE_METERS_PER_HECTARE = 10_000
+SQUARE_METERS_PER_HECTARE, METERS_PER_DEGREE = 10_000, 111_320
 #: Points added along each edge of a block before it is laid on the ellipsoid; meters that a block
 #: may be wide, for its pixels count as equal.
 POINTS_PER_EDGE, WIDEST = 8, 10_000
@@ -125,7 +125,8 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
         _check_same(old, new)
         project = rasters.to_degrees(old.crs) if rasters.pixel_size(old) else None
         moved, became = np.zeros((256, 256)), np.full(old.shape if target else 0, NODATA, np.uint8)
-        side = max(1, min(BLOCK, int(WIDEST / (rasters.pixel_size(old) or 1))))
+        tall = abs(old.transform.e) * METERS_PER_DEGREE if project and old.crs.is_geographic else 1
+        side = max(1, min(BLOCK, int(WIDEST / max(tall, rasters.pixel_size(old) or 1))))
         for area in subdivide(Window(0, 0, old.width, old.height), side, side):
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
             known &= there
@@ -150,7 +151,7 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
 def _check_same(old, new) -> None:
     corners = [(0, 0), (old.height, 0), (0, old.width)]
     there = [rowcol(new.transform, *old.xy(*one, offset="ul"), op=float) for one in corners]
-    same_place = old.crs == new.crs and np.allclose(there, corners, rtol=0, atol=0.01)
+    same_place = old.name == new.name or old.crs == new.crs and np.allclose(there, corners, 0, 0.01)
     if old.shape != new.shape or not same_place:
         grids = f"{old.name} and {new.name} lie on different grids"
         raise ValueError(f"{grids}: rasterio.warp.reproject puts one scene on the other's grid")
@@ -179,16 +180,15 @@ def _pixel_area(raster, area, project) -> float:
     return _true_area(outline.segmentize(longest), project) / (area.width * area.height)
 
 
-def _true_area(polygon, project) -> float:
+def _true_area(one, project) -> float:
     """Return the square meters of a polygon on the ellipsoid."""
-    degrees = shapely.transform(polygon, project.transform, interleaved=False)
-    # Holes count as such only where they turn the other way.
-    return abs(EARTH.geometry_area_perimeter(shapely.orient_polygons(degrees))[0])
+    # Holes count as such only where they turn the other way; at 180 degrees nobody can tell.
+    degrees = shapely.transform(shapely.orient_polygons(one), project.transform, interleaved=False)
+    return abs(EARTH.geometry_area_perimeter(degrees)[0])
 
 
 def _names(map_tif: str | Path) -> dict[int, str]:
-    scheme = scheme_of(map_tif)
-    return dict(enumerate(scheme.names)) if scheme else {}
+    return dict(enumerate(getattr(scheme_of(map_tif), "names", ())))
 
 
 def _warn_no_crs(unit: str) -> None:

@@ -291,10 +291,10 @@ def tiles(patches_h5: str | Path, subset: str, by: str = "image") -> list[str]:
 def shares(patches_h5: str | Path, by: str = "image") -> pd.DataFrame:
     """Return how many patches each subset has, and the share of each class among its pixels."""
     names = store.scheme(patches_h5).names
+    found = [members(patches_h5, subset, by) for subset in SUBSETS]
     with store.opened(patches_h5, FORMAT) as file:
-        subset, counts = file[f"splits/{OLDER.get(by, by)}"][:], file["counts"][:]
-    pixels = pd.DataFrame(counts, columns=names).groupby(subset).sum()
-    pixels = pixels.reindex(range(len(SUBSETS)), fill_value=0).set_axis(SUBSETS)
+        counts = file["counts"][:]
+    pixels = pd.DataFrame([counts[rows].sum(axis=0) for rows in found], SUBSETS, names)
     table = pixels.div(pixels.sum(axis=1).clip(lower=1), axis=0)
-    table.insert(0, "patches", np.bincount(subset, minlength=len(SUBSETS)))
+    table.insert(0, "patches", list(map(len, found)))
     return table

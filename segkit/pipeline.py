@@ -116,7 +116,7 @@ def crops(tiles_h5, tile_ids, size, batch_size, augment=True, seed=0, workers=WO
     unknown = sorted(set(tile_ids) - set(listed.index))
     if unknown or not len(tile_ids):
         raise ValueError(f"no such tiles: {unknown}" if unknown else "tile_ids is empty")
-    chosen = listed.loc[list(tile_ids)]
+    chosen = listed.loc[sorted(tile_ids)]
     small = chosen[chosen[["height", "width"]].min(axis=1) < size]
     if len(small):
         raise ValueError(f"{small.index[0]} is smaller than a crop of {size}: choose a smaller one")

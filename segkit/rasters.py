@@ -46,10 +46,9 @@ def opened(path: str | Path, mode: str = "r", **profile):
 
 def band_names(raster) -> tuple[str, ...]:
     """Return the names of an opened raster's bands: stated, or red, green, blue, or "band 1" …"""
-    known = [c.name if c.name in ("red", "green", "blue") else None for c in raster.colorinterp]
-    stated = [text.strip().lower() if text else None for text in raster.descriptions]
-    pairs = enumerate(zip(stated, known, strict=True), 1)
-    return tuple(s or k or f"band {i}" for i, (s, k) in pairs)
+    known = {c: c.name for c in (ColorInterp.red, ColorInterp.green, ColorInterp.blue)}
+    pairs = enumerate(zip(raster.descriptions, raster.colorinterp, strict=True), 1)
+    return tuple((s or "").strip().lower() or known.get(c, f"band {i}") for i, (s, c) in pairs)
 
 
 def facts(raster) -> dict:
@@ -66,9 +65,10 @@ def pixel_size(raster) -> float | None:
         return None
     row, column = raster.height // 2, raster.width // 2
     ends = [raster.xy(row, column + step, offset="ul") for step in (0, 1)]
-    (west, east), (south, north) = to_degrees(raster.crs).transform(*np.transpose(ends))
-    meters = EARTH.inv(west, south, east, north)[2]
-    return round(meters, 4) if math.isfinite(meters) else None
+    with contextlib.suppress(RuntimeError):  # another body's
+        (west, east), (south, north) = to_degrees(raster.crs).transform(*np.transpose(ends))
+        meters = EARTH.inv(west, south, east, north)[2]
+        return round(meters, 4) if math.isfinite(meters) else None
 
 
 def to_degrees(crs) -> Transformer:
@@ -165,21 +165,20 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
     """Read a raster as a picture in another CRS, its longer side at most `LONGEST_SIDE` pixels.
 
     Args:
-        path: a raster with a CRS; one band, or three and more (red, green, blue first).
+        path: a raster with a CRS; of three bands and more the first are red, green, blue.
         crs: of the picture.
         bounds: west, south, east, north in `crs` of the part to read; all of it by default.
         resampling: nearest for classes.
 
     Returns:
-        uint8 (H, W, 1) with 255 where there is no data, or (H, W, 4) with alpha; and its west,
-        south, east, north. None where the raster lies outside the bounds.
+        uint8 (H, W, 4), red, green, blue and alpha; of classes, uint8 (H, W, 1) with 255 where
+        there is no data; and its west, south, east, north. None where it lies outside the bounds.
     """
     with rasterio.open(path) as raster:
         if raster.crs is None:
             raise ValueError(f"{path} has no CRS: nobody knows where on a map it lies")
-        colored, alpha = raster.count >= 3, ColorInterp.alpha in raster.colorinterp
-        plain = {"src_nodata": raster.nodata, "nodata": NODATA}
-        how = {"add_alpha": not alpha} if colored else plain
+        classes, alpha = resampling == Resampling.nearest, ColorInterp.alpha in raster.colorinterp
+        how = {"nodata": NODATA} if classes else {"add_alpha": not alpha}
         with WarpedVRT(raster, crs=crs, resampling=resampling, **how) as turned:
             everything = windows.Window(0, 0, turned.width, turned.height)
             part = windows.from_bounds(*(bounds or turned.bounds), turned.transform)
@@ -187,10 +186,11 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
                 return None
             part = part.intersection(everything)
             part = windows.round_window_to_full_blocks(part, [(1, 1)], turned.height, turned.width)
-            bands = [1, 2, 3, turned.colorinterp.index(ColorInterp.alpha) + 1] if colored else [1]
-            pixels = shrunk(turned, bands, LONGEST_SIDE, part, resampling)
-            cast = np.uint8 if resampling == Resampling.nearest else as_bytes
-            return np.moveaxis(cast(pixels), 0, -1), turned.window_bounds(part)
+            colors = [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
+            seen = [1] if classes else [*colors, turned.colorinterp.index(ColorInterp.alpha) + 1]
+            pixels = shrunk(turned, seen, LONGEST_SIDE, part, resampling)
+            pixels = np.uint8(pixels) if classes else as_bytes(pixels)
+            return np.moveaxis(pixels, 0, -1), turned.window_bounds(part)
 
 
 def shrunk(raster, bands: list[int], longest: int, window=None, resampling=Resampling.nearest):

@@ -73,18 +73,18 @@ def predict_scenes(model, sources: list, target, client=None, rows=None, **how) 
         FileNotFoundError: there is no such model.
         ValueError: two scenes have the same name, or their maps would replace them.
     """
-    path, home, found = models.located(model), str(target), {}
-    home = home if "://" in home else str(Path(home).resolve())
+    path, home, found = models.located(model), str(target).removeprefix("file://"), {}
+    home = home.removesuffix("/") if "://" in home else str(Path(home).resolve())
     known = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {sorted(how.items())}"
     places = {f"{home}/{Path(str(source)).stem}": str(source) for source in sources}
-    taken = {str(Path(source).resolve()) for source in places.values()}
-    if len(places) < len(sources) or taken & {f"{place}.tif" for place in places}:
+    taken = {str(Path(x.removeprefix("file://")).resolve()) for x in places.values()}
+    if len(places) < len(sources) or {*taken, *places.values()} & {f"{x}.tif" for x in places}:
         raise ValueError("two maps would have one name, or replace their scenes: choose others")
     with connected(client) as cluster:
         submit = functools.partial(cluster.submit, pure=False, retries=2)
         for place, source in places.items():
-            ask, parts = (path, source, place, known, how), _bands(source, rows, **how)
-            done = [submit(_map, *ask, BAND.format(*part), part) for part in parts]
+            ask, parts = (path, source, place, known, how), rows and _bands(source, rows, **how)
+            done = [submit(_map, *ask, BAND.format(*part), part) for part in parts or ()]
             task = submit(_join, place, parts, done) if parts else submit(_map, *ask)
             found[task] = dict.fromkeys(COLUMNS) | {"scene": source, "map": f"{place}.tif"}
         for task in files.progress(as_completed(found), "scenes", len(found)):
@@ -103,7 +103,8 @@ def _bands(source: str, rows: int | None, window=256, overlap=0.5, **how) -> lis
     found, each = [], max(1, (rows or 0) // max(1, round(window * (1 - overlap))))
     with suppress(OSError), rasters.opened(source) as raster:
         tops, ends = patches.starts(raster.height, window, overlap), raster.height
-        alone = "?" in source or raster.transform.e > 0 or how.keys() & {*scenes.LAYERS}
+        turned = raster.transform.b or raster.transform.e > 0
+        alone = "?" in source or turned or how.keys() & {*scenes.LAYERS}
         for i in range(0, len(tops), each) if rows and ends > rows and not alone else ():
             after = tops[i + each] if i + each < len(tops) else ends
             first = next(top for top in tops if top + window > tops[i])
@@ -235,7 +236,7 @@ def scenes_from_stac(
             item = link if searches else link.resolve_stac_object(root=top).target
             day = f"{item.datetime or item.common_metadata.start_datetime:%Y-%m-%d}"
             there = bbox is None or shape(item.geometry).intersects(box(*bbox))
-            in_time = first <= day <= (last or "9999")
+            in_time = first <= day <= f"{last or 9}~"  # which sorts after "-"
             if not (there and in_time and collection in (None, item.collection_id)):
                 continue
             row |= {"item": item.id, "date": day, "cloud": item.properties.get("eo:cloud_cover")}
@@ -254,7 +255,7 @@ def _stacked(item, bands: tuple[str, ...], target: Path) -> str:
     # A file for each band comes first: one of several may be no more than a picture to look at.
     for key, asset in sorted(item.assets.items(), key=lambda one: max(map(len, lists(one[1])))):
         for i, parts in enumerate(zip_longest(*lists(asset), fillvalue={})):
-            told = functools.reduce(dict.__or__, parts, asset.extra_fields)
+            told = functools.reduce(dict.__or__, parts, item.properties | asset.extra_fields)
             told = {x.rpartition(":")[2]: y for x, y in told.items()}
             told |= {"href": asset.get_absolute_href(), "number": i + 1}
             known = dict.fromkeys((key, told.get("name"), told.get("common_name")), told) | known

@@ -111,7 +111,7 @@ def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
         text = f"pixels are {', '.join(sorted(kinds))}, and the model learned from {card.dtype}"
         how = "State which values become 0 and 255, for instance scaling=(0, 3000)."
         raise ValueError(f"{scene.name}: {text}. {how}")
-    if scaling and not scaling[0] < scaling[1]:
+    if scaling and not -np.inf < scaling[0] < scaling[1] < np.inf:
         raise ValueError(f"scaling={scaling}: the first value becomes 0, a greater one 255")
     if window < 32 or window % 32:
         raise ValueError(f"window={window}: a multiple of 32, such as {max(32, window // 32 * 32)}")
@@ -154,7 +154,8 @@ def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) 
     for row, end in zip(files.progress(rows, "map"), [*rows[1:], scene.height], strict=True):
         area = Window(0, row, scene.width, min(window, scene.height - row))
         pixels = scene.read(bands, window=area)
-        valid = np.isfinite(pixels).any(axis=0) & (seen or scene.dataset_mask(window=area) > 0)
+        valid = scene.read_masks(bands, window=area).any(axis=0) | seen
+        valid &= np.isfinite(pixels).any(axis=0)
         looks += domain.describe(np.where(valid, pixels, np.nan).transpose(1, 2, 0))
         image = card.scaled(np.moveaxis(pixels, 0, -1))
         windows, image = patches.patchify(image, window, overlap)[0], None

@@ -28,8 +28,8 @@ MAKERS = {FORMAT: "store.build", "segkit patches 2": "patches.cut"}
 #: Rows and columns of one chunk: a window read touches only the chunks below it.
 CHUNK = 256
 #: Pixels of each training tile, evenly spread, from which the range of each band is measured, and
-#: the percentiles that become 0 and 255: a few outliers do not darken everything else.
-SAMPLE, PERCENTILES = 20_000, (0.5, 99.5)
+#: of all of them; the percentiles that become 0 and 255: a few outliers do not darken all else.
+SAMPLE, MOST, PERCENTILES = 20_000, 4_000_000, (0.5, 99.5)
 
 
 def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) -> Path:
@@ -55,12 +55,12 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
             stored = _created(file, dataset.card, tile)
             digest.update(tile.id.encode())
             lost = None if dataset.card.ranges else nodata(tile.image)
+            step = max(1, round((stored["mask"].size / min(SAMPLE, MOST // len(training))) ** 0.5))
             for row, image, mask, changed in (strips or dataset.strips)(tile):
                 digest.update(image.tobytes() + mask.tobytes())
                 if not dataset.card.ranges and tile.id in training:
-                    step = max(1, stored["mask"].size // SAMPLE)
-                    pixels = image.reshape(-1, image.shape[2])[::step]
-                    samples.append(pixels[(pixels != lost).any(axis=1)])
+                    pixels = image[::step, ::step].reshape(-1, image.shape[2])
+                    samples.append(np.where(pixels == lost, np.float32(np.nan), pixels))
                 looks += domain.describe(image)
                 stored["image"][row : row + len(image)] = image
                 stored["mask"][row : row + len(mask)] = mask
@@ -76,11 +76,11 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
 
 def _ranges(samples: list[np.ndarray]) -> list[tuple[float, float]]:
     """Measure what becomes 0 and 255 in each band of some pixels (N, bands)."""
-    pixels = np.where(np.isfinite(all_ := np.concatenate(samples).astype(float)), all_, np.nan)
-    if np.isnan(pixels).all(axis=0).any():
+    bands = [band[np.isfinite(band)] for band in np.concatenate(samples).T]
+    if not all(map(len, bands)):
         raise DatasetError("a band holds no number in any tile: leave it out")
-    low, high = np.nanpercentile(pixels, PERCENTILES, axis=0)
-    return list(zip(low, np.maximum(high, low + 1e-6 * np.maximum(1, np.abs(low))), strict=True))
+    ends = [np.percentile(band.astype(float), PERCENTILES) for band in bands]
+    return [(low, max(high, low + 1e-6 * abs(low) + 1e-30)) for low, high in ends]
 
 
 def _created(file: h5py.File, card: Card, tile: Tile) -> h5py.Group:
@@ -176,7 +176,7 @@ def window(tile: h5py.Group, row: int, column: int, height=None, width=None) -> 
     rows, columns = tile["mask"].shape
     height = rows - row if height is None else height
     width = columns - column if width is None else width
-    if min(row, column) < 0 or row + height > rows or column + width > columns:
+    if min(row, column, height, width) < 0 or row + height > rows or column + width > columns:
         where = f"{height}×{width} at row {row}, column {column}"
         raise IndexError(f"window of {where} leaves the tile {tile.name} of {rows}×{columns}")
     area = np.s_[row : row + height, column : column + width]

@@ -51,7 +51,8 @@ def setup(seed: int = 0, precision: str = "auto", devices: int = 1) -> Device:
         precision: a Keras dtype policy, or "auto": float32 on a CPU, mixed_float16 on a GPU, and
             mixed_bfloat16 on one that has it (compute capability 8 and up).
         devices: how many GPUs, or, without one, parts of the CPU, share each batch of models that
-            are built afterwards. Parts of a CPU must be asked for before TensorFlow has begun.
+            are built afterwards, whose size is a multiple of them: the first batch of validation
+            patches, too. Parts of a CPU must be asked for before TensorFlow has begun.
 
     Raises:
         RuntimeError: TensorFlow has begun already, with fewer devices.
@@ -210,8 +211,8 @@ def fit(
 
     Args:
         model: takes the images and returns probabilities.
-        train, validation: batches of (images, masks); the best epoch is that of the highest
-            validation mIoU, or the last one without validation.
+        train, validation: batches of (images, masks of class indices); the best epoch is that of
+            the highest validation mIoU, or the last one without validation.
         scheme: the classes; its ignored class counts in no loss and no score.
         path: where the model goes: a `.keras` file, with a `.json` beside it.
         epochs: at most so many passes, each of `steps` batches.
@@ -223,7 +224,8 @@ def fit(
             one is loaded, not trained again.
         callbacks: more Keras callbacks; after each batch their logs hold steps, images, seconds.
         record: whatever else the model's `.json` and the run's record should say.
-        optimizer: makes one of a learning rate that is a number or a schedule.
+        optimizer: makes one of a learning rate that is a number or a schedule. A running mean of
+            its weights (`use_ema`) is what stays without validation; else the best epoch's own.
         minutes: train for so long, by `clock`, in place of a number of epochs.
         clock: a function that tells the time in seconds, such as `time.process_time`.
         track: "tensorboard" or "wandb" (of the extra `tracking`): draws the run while it goes on.
@@ -247,7 +249,7 @@ def fit(
     per_step = source.images_per_step if source else train.element_spec[0].shape[0]
     watch = Clock(minutes, learning_rate if minutes else None, per_step, clock)
     with alone(folder, wait=False):
-        if resume and not folder.exists() and _finished(path, run):
+        if resume and not folder.exists() and _finished(path, run, model.count_params()):
             model.set_weights(load(path).get_weights())
             tell(model, read_record(path))
             print(f"{shown(path)}: this run is finished; nothing is trained again")
@@ -274,7 +276,8 @@ def fit(
         more = [*(callbacks or []), *tracking.callbacks(track, place)]
         rows = _learn(model, feed, Keeper(folder, watch, patience, place), more, how)
         told = {"epochs": len(rows), "seconds": round(watch.used, 1), "run": run, "history": rows}
-        save(model, path, scheme, card, **(record or {}) | told)
+        own = {k: record[k] for k in record or () if k not in ("model", "path", "scheme", "card")}
+        save(model, path, scheme, card, **own | told)
         shutil.rmtree(folder)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         tracking.write(place, state="finished", fingerprint=digest)
@@ -289,13 +292,18 @@ def _shared(model: keras.Model, loss: Callable) -> Callable:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = devices > 1
-    return loss if devices == 1 else lambda truth, found: loss(truth, found) / devices
+
+    def everywhere(part):  # what one device has, beside what the others have
+        here = tf.distribute.get_replica_context()
+        return here.all_gather(part, 0) if here else part
+
+    return loss if devices == 1 else lambda *both: loss(*map(everywhere, both)) / devices
 
 
-def _finished(path: Path, run: dict) -> bool:
-    """Return whether a model lies there that just this run has made."""
+def _finished(path: Path, *made) -> bool:
+    """Return whether a model lies there that just this run has made, of so many weights."""
     with suppress(OSError, ValueError):
-        return read_record(path).get("run") == run
+        return tuple(map(read_record(path).get, ("run", "parameters"))) == made
     return False
 
 

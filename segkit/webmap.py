@@ -3,7 +3,6 @@
 Taught in notebook 07.
 """
 
-from html import escape
 from pathlib import Path
 
 import folium
@@ -18,6 +17,8 @@ from segkit.files import whole
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"
+#: What is written as a number of its own, so that neither tags nor templates in a name are obeyed.
+SAFE = str.maketrans({sign: f"&#{ord(sign)};" for sign in "<>&'\"{"})
 #: Where a page's caption stands, and how it looks.
 BOX = "position:fixed; inset:auto 90px 4px 120px; z-index:999; background:#fffc; font:12px Arial"
 
@@ -47,7 +48,7 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
     scheme, colors = scheme.for_maps(), scheme.for_maps().palette()
     if scene:
         picture, bounds = rasters.warped(scene, WEB_MERCATOR)
-        _overlay(page, "image", picture.repeat(3 if picture.shape[-1] == 1 else 1, axis=-1), bounds)
+        _overlay(page, "image", picture, bounds)
     if truth:
         indices, bounds = rasters.warped(truth, WEB_MERCATOR, resampling=Resampling.nearest)
         _overlay(page, "truth", colors[indices[..., 0]], bounds, show=False)
@@ -56,10 +57,10 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
     for klass, name in enumerate(scheme.names):
         if name in hectares:
             alone = np.where(indices[..., :1] == klass, colors[klass], 0).astype(np.uint8)
-            square = f'<span style="color: rgb{scheme.colors[klass]}">■</span>'
-            _overlay(page, f"{square} {escape(name)}: {hectares[name]:,.1f} ha", alone, bounds)
+            box = f'<span style="color: rgb{scheme.colors[klass]}">■</span> {name.translate(SAFE)}'
+            _overlay(page, f"{box}: {hectares[name]:,.1f} ha", alone, bounds)
     folium.LayerControl(collapsed=False).add_to(page)
-    figure, caption = page.get_root(), escape(caption).replace("{", "&#123;")  # no template
+    figure, caption = page.get_root(), caption.translate(SAFE)
     figure.title = caption
     figure.html.add_child(folium.Element(caption and f'<div style="{BOX}">{caption}</div>'))
     with whole(target) as part:

@@ -86,8 +86,8 @@ def read(path: str | Path) -> list[list[np.ndarray]]:
     """
     try:
         return _read_torch(path) if Path(path).suffix == ".pth" else _read_keras(path)
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no weights at {path}: name a file, or 'imagenet'") from error
     except Exception as error:  # a pickle that was tampered with may end in any
         raise ValueError(f"{path} holds no weights: is it the whole file? ({error})") from error
 
@@ -132,7 +132,7 @@ def _read_torch(path: str | Path) -> list[list[np.ndarray]]:
         at += 8 + storages[key].nbytes
     found = {}
     for name, (kind, key, offset, shape, stride, *_) in state.items():
-        if shape:  # a single number counts batches
+        if shape and all(stride):  # a single number counts batches
             steps = [kind.itemsize * step for step in stride]
             array = np.ndarray(shape, kind, storages[key], kind.itemsize * offset, steps)
             found.setdefault(name.rpartition(".")[0], []).append(_as_keras(array))

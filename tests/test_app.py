@@ -82,6 +82,24 @@ def test_pictures_of_every_kind_get_a_map_or_a_sentence(tmp_path):
         assert str(tmp_path / "app") not in said and "<script" not in said
 
 
+def test_what_is_transparent_has_no_class(tmp_path):
+    picture = np.full((70, 90, 4), 120, np.uint8)
+    picture[:35, :, 3] = 0
+    Image.fromarray(picture).save(tmp_path / "half.png")
+    (results, _) = mapped(tmp_path / "half.png")
+    with rasterio.open(results[0][1] / "map.tif") as raster:
+        found = raster.read(1)
+    assert (found[:35] == NODATA).all() and (found[36:] != NODATA).all()
+
+
+def test_a_place_that_is_no_number_gets_a_page(tmp_path):
+    scene = write(tmp_path / "scene.tif", noise((70, 90)))
+    with rasterio.open(scene, "r+") as raster:
+        raster.transform = rasterio.Affine(1e-9, 0, 0, 0, -1e-9, 0)
+    results, _ = mapped(scene)
+    assert "<section>" in desk.page(results) and desk.downloads(results)
+
+
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
     read = []

@@ -154,6 +154,14 @@ def test_the_link_check_sees_each_fault(tmp_path):
         '<script src="https://cdn.example/x.js">': [
             "index.html asks outside for https://cdn.example/x.js"
         ],
+        '<a href="#top">': [],
+        '<a href="/etc/passwd">': ["index.html leads nowhere by /etc/passwd"],
+        '<img srcset="https://cdn.example/x.png 2x">': [
+            "index.html asks outside for https://cdn.example/x.png"
+        ],
+        '<p style="background: url(//cdn.example/x.png)">': [
+            "index.html asks outside: url(//cdn.example/x.png"
+        ],
         '<link rel="stylesheet" href="//cdn.example/x.css">': [
             "index.html asks outside for //cdn.example/x.css"
         ],

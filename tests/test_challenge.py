@@ -130,6 +130,22 @@ def test_a_team_of_any_name_hands_in_once(tmp_path, team):
     assert pd.read_csv(table, dtype=str, keep_default_na=False)["team"].tolist()[1] == team
 
 
+def test_what_is_asked_wrongly_gets_a_sentence(tmp_path, capsys):
+    for seed in ("-1", str(2**70), "crab"):
+        with pytest.raises(SystemExit):
+            challenge.main(["new", "--seed", seed, "--folder", str(tmp_path / "city")])
+        assert "a whole number from 0" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="file"):
+        challenge.main(["new", "--seed", "1", "--folder", str(tmp_path / "file")])
+    for text in ("", "a,b\n1,2\n", "team,miou\n\xff"):
+        (tmp_path / "t.csv").write_text(text, "latin-1")
+        with pytest.raises(challenge.NotComparable, match="no table of scores"):
+            challenge.kept(tmp_path / "t.csv", "crabs")
+    (tmp_path / "t.csv").write_text("team,miou\n,0.5\n")
+    assert len(challenge.kept(tmp_path / "t.csv", "crabs")[0]) == 1
+
+
 def test_a_city_that_was_handed_out_is_not_drawn_over(tmp_path):
     (tmp_path / "sample.json").write_text("{}")
     with pytest.raises(SystemExit, match="name another --folder"):

@@ -699,7 +699,16 @@ def test_a_check_never_raises(name):
         raise RuntimeError("as a learner's code may")
 
     given = () if name in REPAIRS else ANSWERS.get(name, [("no tiles",)])[0]
-    for answer in (None, "text", object(), [], {}, (None, None), np.zeros(0), breaks, print):
+
+    class Silent(Exception):
+        def __str__(self):
+            raise ValueError
+
+    def whispers(*_):
+        raise Silent
+
+    odd = (None, "text", "0.5", ["0.5", "1"], True, object(), [], {}, (None, None), np.zeros(0))
+    for answer in (*odd, breaks, whispers, print):
         found = getattr(checks, name)(answer, *given)
         assert not found and 3 < len(found.text.split()) < 60, (answer, found)
 

@@ -1,5 +1,6 @@
 """Colors to classes and back."""
 
+import pickle
 from itertools import combinations
 
 import numpy as np
@@ -53,6 +54,13 @@ def test_an_unknown_color_is_named_and_counted_with_its_file():
 def test_a_color_one_off_is_unknown(near):
     with pytest.raises(UnknownColorError):
         DUBAI.decode(np.array([[near]], np.uint8))
+
+
+def test_the_error_of_a_mask_comes_back_from_another_process():
+    with pytest.raises(UnknownColorError) as e:
+        DUBAI.decode(np.zeros((2, 2, 3), np.uint8), source="a.png")
+    again = pickle.loads(pickle.dumps(e.value))
+    assert str(again) == str(e.value) and again.colors == {(0, 0, 0): 4}
 
 
 def test_wrong_arrays_are_refused():

@@ -83,6 +83,8 @@ def test_wrong_requests_end_with_2_and_a_sentence(scene, model, tmp_path):
         (["predict", scene, "--model", text], "no whole model"),
         (["areas", text], "not recognized"),
         (["polygons", scene, tmp_path / "x.doc"], ".gpkg or a .geojson"),
+        (["app", "--port", "99999999"], "65535"),
+        (["predict", scene, "--model", model, "--scaling", "0", "inf"], "scaling"),
         (["train", tmp_path, "--out", tmp_path / "m.keras"], "images/, masks/"),
         (["fly"], "No such command"),
     ]:
@@ -96,6 +98,8 @@ def test_a_map_without_a_place_says_so_on_the_error_line(tmp_path):
     Image.new("RGB", (64, 64), (90, 90, 90)).save(tmp_path / "photo.png")
     done = call("predict", tmp_path / "photo.png", "--model", "city-lite0")
     assert done.exit_code == 0 and done.stdout.strip().endswith("photo_map.tif")
+    drawn = call("polygons", tmp_path / "photo_map.tif", tmp_path / "x.geojson")
+    assert drawn.exit_code == 2 and "crs" in drawn.output and not (tmp_path / "x.geojson").exists()
     measured = call("areas", tmp_path / "photo_map.tif")
     assert "pixels" in measured.stdout and "Note: the map has no CRS" in measured.stderr
 

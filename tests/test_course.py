@@ -7,6 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import h5py
 import helpers
 import numpy as np
 import pandas as pd
@@ -164,7 +165,23 @@ BREAKS = {
     "half": lambda path: os.truncate(path, path.stat().st_size // 2),
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("<html>not found</html>"),
+    "inside": lambda path: inside(path),
 }
+
+
+def inside(path):
+    """Break what a file holds and leave its ends as they are."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            del file.attrs["card"]
+    else:
+        content = bytearray(path.read_bytes())
+        with zipfile.ZipFile(path) as archive:
+            first = max(archive.infolist(), key=lambda one: one.file_size)
+        content[first.header_offset + 100 :][:50] = bytes(50)
+        middle = first.header_offset + 30 + len(first.filename) + first.compress_size // 2
+        content[middle : middle + 50] = bytes(50)
+        path.write_bytes(content)
 
 
 @pytest.mark.parametrize("fault", BREAKS)

@@ -126,6 +126,9 @@ def test_a_mask_of_indices_is_read_as_it_is_and_checked(tmp_path):
     raster(tmp_path / "masks" / "a.tif", mask.astype(np.float32))  # as GIS programs write them
     found = data.read(data.tiles[0])[1]
     assert found.dtype == np.uint8 and np.array_equal(found, mask[0])
+    with rasterio.open(tmp_path / "masks" / "a.tif", "r+") as file:
+        file.nodata = 0  # so, too, although 0 is a class
+    assert np.array_equal(data.read(data.tiles[0])[1], mask[0])
     nothing = np.where(mask, np.nan, 0).astype(np.float32)
     for wrong in (mask + 1, mask.astype(np.float32) + 0.5, nothing):
         raster(tmp_path / "masks" / "a.tif", wrong)

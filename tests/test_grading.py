@@ -33,7 +33,9 @@ def test_each_right_answer_counts_once_and_no_claim_counts(row):
     assert row["not yet"] == "cheapest_threshold, chip_mean" and row["notes"] == ""
 
 
-@pytest.mark.parametrize("above", ["np.mean?", "files = !ls", "x = (1\n     % 4)", "%time 1"])
+@pytest.mark.parametrize(
+    "above", ["np.mean?", "files = !ls", "x = (1\n     % 4)", "%time 1", "%%time"]
+)
 def test_lines_for_jupyter_hide_no_answer(above):
     assert grading._shown(f"{above}\n{RIGHT}") == "rare_scores"
 

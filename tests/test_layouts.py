@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 from helpers import REPOSITORY
@@ -15,6 +16,7 @@ from PIL import Image
 
 from classroom import sources
 from segkit import classes, datasets, metrics, models, patches, pipeline, scenes, store, training
+from segkit.datasets.base import deal
 
 
 def real(name: str, *parts: str) -> Path:
@@ -300,6 +302,49 @@ def test_excel_writes_a_mark_in_front_and_people_write_true(tmp_path):
     assert data.scheme.names == ("roof", "land") and data.scheme.ignore_index == 1
 
 
+@pytest.mark.parametrize(
+    ("rows", "names", "ignored"),
+    [
+        ("name,r,g,b\nland,0,0,0,\nroof,255,0,0,\n", ("land", "roof"), None),
+        ("Name,R,G,B,Ignore \nland,0,0,0,0.0\nroof,255,0,0,1.0\n", ("land", "roof"), 1),
+        ("name,r,g,b,ignore\nland,0,0,0,x\nroof,255,0,0,no\n", ("land", "roof"), 0),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
+def test_tables_of_classes_as_people_write_them(tmp_path, rows, names, ignored):
+    scheme = datasets.find(str(own(tmp_path, csv=rows))).scheme
+    assert (scheme.names, scheme.ignore_index) == (names, ignored)
+
+
+def test_fields_may_count_digits_and_come_twice(tmp_path):
+    for i in range(3):
+        save(tmp_path / f"own/{i:04}/{i:04}_rgb.png", seen(pixels(2, i)))
+        save(tmp_path / f"own/{i:04}/{i:04}_roofs.png", pixels(2, i))
+    (tmp_path / "own/classes.csv").write_text("name,r,g,b\nground,0,0,0\nroof,255,0,0\n")
+    four = "{id:[0-9]{4}}/{id:[0-9]{4}}"
+    told = f'layouts = [{{ image = "{four}_rgb", mask = "{four}_roofs" }}]\n'
+    (tmp_path / "own/dataset.toml").write_text(told)
+    assert [one.id for one in datasets.find(str(tmp_path / "own")).tiles] == [
+        "0000",
+        "0001",
+        "0002",
+    ]
+    (tmp_path / "own/dataset.toml").write_text(told + 'id = "site/{id}"\n')
+    data = datasets.find(str(tmp_path / "own"))
+    assert len(store.index(store.build(data, tmp_path / "tiles.h5"))) == 3
+    (tmp_path / "own/dataset.toml").write_text(told.replace("_rgb", "_rgb.png"))
+    with pytest.raises(datasets.DatasetNotFound, match="no ending such as .png"):
+        datasets.find(str(tmp_path / "own"))
+
+
+def test_the_last_of_numbered_parts_are_held_out_whatever_their_zeros(tmp_path):
+    names = [f"{group}-p{part}" for group in "ab" for part in range(1, 13)]
+    listed = pd.DataFrame({"tile": names, "group": [name[0] for name in names]})
+    subset = pd.Series(deal(listed, parts=True), names)
+    assert [name for name in names if subset[name] == 2] == ["a-p11", "a-p12", "b-p11", "b-p12"]
+    assert [name for name in names if subset[name] == 1] == ["a-p9", "a-p10", "b-p9", "b-p10"]
+
+
 def as_jpeg(path):
     Image.open(path).save(path.with_suffix(".jpg"))
     path.unlink()
@@ -424,6 +469,7 @@ def test_fetch_takes_open_files_by_checksum_and_leaves_what_is_there(tmp_path, m
         return processor(zipped, "download", None)
 
     monkeypatch.setattr(datasets.pooch, "retrieve", retrieve)
+    (tmp_path / "data" / "loveda").mkdir(parents=True)  # empty: nothing is there yet
     folder = datasets.fetch("loveda", tmp_path / "data")
     assert folder == tmp_path / "data" / "loveda" and len(asked) == 2
     assert all(known.startswith("md5:") for _, known in asked)
@@ -445,6 +491,8 @@ def test_fetch_asks_kaggle_by_its_name_and_puts_it_where_it_is_found(tmp_path, m
     pytest.importorskip("kagglehub")
     monkeypatch.setattr("kagglehub.dataset_download", download)
     assert datasets.fetch("deepglobe", tmp_path) == tmp_path / "deepglobe"
+    (tmp_path / "deepglobe").rename(tmp_path / "DeepGlobe")  # where it is found, too
+    assert datasets.fetch("deepglobe", tmp_path) == tmp_path / "DeepGlobe"
     assert len(datasets.find("deepglobe", tmp_path).tiles) == 4
     monkeypatch.setattr(datasets, "find_spec", lambda name: None)
     with pytest.raises(datasets.DatasetNotFound, match="Download https://www.kaggle.com"):

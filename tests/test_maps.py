@@ -149,6 +149,31 @@ def test_polygons_with_holes_have_the_area_of_their_pixels(tmp_path):
     assert tables[1].loc["0", "hectares"] == pytest.approx(12, rel=1e-3)
 
 
+@pytest.mark.parametrize(("north", "size"), [(70, 0.001), (85, 0.005), (90, 0.01)])
+def test_degrees_far_north_have_the_area_of_their_own_latitude(tmp_path, north, size):
+    halves = np.repeat(np.uint8([[1], [0]]), 32, axis=0) * np.ones((1, 64), np.uint8)
+    path = write_map(tmp_path / "m.tif", halves, "EPSG:4326", from_origin(20, north, size, size))
+    pixels, outlines = (maps.areas(x).set_index("class") for x in (path, maps.polygons(path)))
+    assert pixels["hectares"].to_dict() == pytest.approx(outlines["hectares"].to_dict(), rel=0.04)
+    if north < 90:
+        assert pixels["share"].to_dict() == pytest.approx(outlines["share"].to_dict(), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("EPSG:3832", from_origin(3_300_000, 2_000_000, 4000, 4000)),  # over the 180th meridian
+        ("EPSG:3413", from_origin(-80_000, 80_000, 4000, 4000)),  # around the pole
+    ],
+)
+def test_holes_are_holes_where_longitudes_end(tmp_path, crs, place):
+    ring = np.zeros((40, 40), np.uint8)
+    ring[10:30, 10:30] = 1
+    path = write_map(tmp_path / "map.tif", ring, crs, place)
+    pixels, outlines = (maps.areas(x).set_index("class") for x in (path, maps.polygons(path)))
+    assert outlines["hectares"].to_dict() == pytest.approx(pixels["hectares"].to_dict(), rel=1e-3)
+
+
 def test_simplified_neighbors_still_share_their_border(tmp_path):
     rows, columns = np.indices((60, 60))
     indices = (rows + columns // 2 > 45).astype(np.uint8) + (columns > 40)

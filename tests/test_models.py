@@ -271,6 +271,8 @@ def test_an_inflated_kernel_answers_alike_to_gray():
     assert wide.shape == (3, 3, 7, 8)
     np.testing.assert_allclose(wide[:, :, 0], wide[:, :, 3])
     np.testing.assert_array_equal(models.inflate(kernel, 3), kernel)
+    gray = models.inflate(kernel, 1)
+    np.testing.assert_allclose(gray[:, :, 0], kernel.sum(axis=2))
     six = models.inflate(kernel, 6)
     np.testing.assert_allclose(six.sum(axis=2), kernel.sum(axis=2))
 

@@ -69,6 +69,9 @@ def test_where_outlines_overlap_the_order_says_which_is_on_top(tmp_path):
     turned, _ = datasets.from_polygons(path, outlines, "kind", order=["tree", "roof"])
     assert scheme.names[turned[7, 7]] == "roof"
     assert (turned != later).sum() == 25
+    numbers = drawn((2, square(0, 0, 10, 10)), (1, square(5, 5, 10, 10)))
+    same, named = datasets.from_polygons(path, numbers, "kind", order=[1, 2])
+    assert named.names[same[7, 7]] == "2"
     one, _ = datasets.from_polygons(path, outlines, "kind", order=["roof"])
     assert scheme.names[one[7, 7]] == "roof"
 

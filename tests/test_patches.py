@@ -203,6 +203,8 @@ def test_impossible_splits_are_refused(patches_h5):
         patches.split(patches_h5, fractions=(0.5, 0.1, 0.1))
     with pytest.raises(KeyError, match="subset"):
         patches.members(patches_h5, "holdout")
+    with pytest.raises(KeyError, match="make it with patches.split"):
+        patches.shares(patches_h5, "without Atlantis")
 
 
 @pytest.fixture

@@ -56,6 +56,11 @@ def test_crops_follow_the_seed(tiles_h5):
         for s in (0, 0, 1)
     )
     assert np.array_equal(first, same) and not np.array_equal(first, other)
+    names = ["tile1_part001", "tile2_part003", "tile3_part002"]
+    one, turned = (
+        next(iter(pipeline.crops(tiles_h5, ids, 32, 4).take(1)))[0] for ids in (names, names[::-1])
+    )
+    assert np.array_equal(one, turned)  # a set of names has no order
 
 
 def test_impossible_crops_are_refused(tiles_h5):

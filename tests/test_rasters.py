@@ -133,6 +133,26 @@ def test_classes_of_other_types_stay_classes(tmp_path, dtype):
     assert np.array_equal(found[..., 0], np.where(classes[0] == 0, NODATA, classes[0]))
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_one_band_is_drawn_gray_from_dark_to_bright(tmp_path, dtype):
+    values = np.linspace(0, 1000, 200 * 300).reshape(1, 200, 300) + 5
+    path = write(tmp_path / "scene.tif", (values / (1 if dtype == "uint16" else 1e6)).astype(dtype))
+    picture, _ = rasters.warped(path, "EPSG:3857")
+    inside = picture[picture[..., 3] > 0]
+    assert (
+        inside[:, 0].mean() == pytest.approx(127, abs=5)
+        and np.ptp(inside[:, :3], axis=1).max() == 0
+    )
+
+
+def test_another_body_has_no_meters(tmp_path):
+    moon = "IAU_2015:30110"
+    place = rasterio.transform.from_origin(10, 10, 0.01, 0.01)
+    how = {"crs": moon, "transform": place, "count": 1, "dtype": "uint8", "height": 8, "width": 8}
+    with rasterio.open(tmp_path / "moon.tif", "w", "GTiff", **how) as raster:
+        assert rasters.pixel_size(raster) is None
+
+
 def test_a_picture_is_no_class_map(tmp_path):
     path = write(tmp_path / "scene.tif", np.zeros((3, 8, 8), np.uint8))
     with pytest.raises(ValueError, match="a class map has one, of uint8"):

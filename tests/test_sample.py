@@ -321,3 +321,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path, small):
     with pytest.raises(FileExistsError, match="something else"):
         cityscape.write(tmp_path)
     assert (tmp_path / "thesis.txt").exists()
+    cityscape.write(tmp_path / "city")
+    (tmp_path / "city" / "notes.txt").touch()
+    with pytest.raises(FileExistsError, match="something else"):  # a city is no scene
+        cityscape.write_scene(tmp_path / "city")
+    assert (tmp_path / "city" / "notes.txt").exists()

@@ -140,6 +140,19 @@ def test_a_rerun_makes_what_is_missing_or_no_longer_current(model, sources, tmp_
     assert set(run(window=64, overlap=0.25)["state"]) == {"mapped"}  # other options, other maps
 
 
+def test_no_address_of_a_scene_is_replaced(model, sources, tmp_path, cluster):
+    home = sources[0].parent
+    for scene, target in (
+        (sources[0], f"file://{home}"),
+        (f"file://{sources[0]}", home),
+        ("s3://bucket/in/a.tif", "s3://bucket/in/"),
+    ):
+        before = sources[0].read_bytes()
+        with pytest.raises(ValueError, match="replace their scenes"):
+            scale.predict_scenes(model, [scene], target, cluster, **HOW)
+        assert sources[0].read_bytes() == before
+
+
 def test_a_broken_scene_stops_no_other(model, sources, tmp_path, cluster):
     sources[1].write_text("no raster")
     sources[2].unlink()

@@ -62,6 +62,17 @@ def test_nodata_stays_nodata(tmp_path):
     assert np.array_equal(mask[mask != 255], array[0][mask != 255])
 
 
+def test_no_data_is_that_of_the_bands_that_are_read(tmp_path):
+    pixels = np.full((4, 40, 60), 7, np.uint16)
+    pixels[:3, 4] = 0  # an extra band has data everywhere
+    source = write(tmp_path / "scene.tif", pixels, nodata=0)
+    how = {"bands": (1, 2, 3), "scaling": (0, 255), "window": 32}
+    target = scenes.predict(Constant(), source, tmp_path / "map.tif", **how)
+    with rasterio.open(target) as raster:
+        found = raster.read(1)
+    assert (found[4] == 255).all() and (np.delete(found, 4, axis=0) == 2).all()
+
+
 def test_other_types_need_a_stated_scaling(tmp_path):
     array = (scene_of((40, 40)).astype(np.float32)) * 10
     source = write(tmp_path / "scene.tif", array)
@@ -170,6 +181,7 @@ def test_a_killed_map_leaves_what_the_next_one_clears(tmp_path):
     left = tmp_path / f".part-{dead_process()}-ab12cd-map.tif"
     left.mkdir()
     (left / "classes.tif").write_bytes(b"half a map")
+    left.with_name(f"{left.name}.ovr.tmp").write_bytes(b"what GDAL was at")
     scenes.predict(ByColor(), source, tmp_path / "map.tif", window=32)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
 

@@ -122,6 +122,8 @@ def test_only_what_is_asked_for_is_listed(catalog, tmp_path):
         ("2026-05-01", {"early", "west"}),
         (("2026-05-15T00:00:00Z", None), {"moved"}),
         ("../2026-05-15", {"early", "west"}),
+        ("2026-05", {"early", "west"}),
+        ("2026", {"early", "west", "moved"}),
         ((date(2026, 5, 15), date(2026, 6, 30)), {"moved"}),
     ],
 )

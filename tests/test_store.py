@@ -34,6 +34,8 @@ def test_a_window_is_a_slice(tiles_h5):
     assert np.array_equal(window[1], mask[7:27, 11:41])
     with pytest.raises(IndexError, match="leaves the tile"):
         store.read(tiles_h5, "tile1_part001", row=50, height=20)
+    with pytest.raises(IndexError, match="leaves the tile"):
+        store.read(tiles_h5, "tile1_part001", height=-5)
     with pytest.raises(KeyError, match="tile9"):
         store.read(tiles_h5, "tile9")
 
@@ -192,3 +194,44 @@ def test_a_band_that_is_the_same_everywhere_is_scaled_in_silence(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert card.scaled(np.full((2, 2, 1), 5000, np.uint16)).max() == 0
+
+
+def built(folder, image, **more):
+    """Return the card of a store of one GeoTIFF."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    write(folder / "images" / "a.tif", image, **more)
+    write(folder / "masks" / "a.tif", np.zeros((1, *image.shape[1:]), np.uint8))
+    (folder / "classes.csv").write_text("name,r,g,b\nroof,9,9,9\n", encoding="utf-8")
+    return store.card(store.build(datasets.find(str(folder)), folder / "tiles.h5"))
+
+
+@pytest.mark.parametrize("more", [{}, {"nodata": 0}])
+def test_a_bright_or_empty_border_is_no_range(tmp_path, more):
+    """As wide as the steps between the pixels that are looked at: not one column in all rows."""
+    image = np.random.default_rng(0).integers(1000, 3000, (1, 200, 4000)).astype(np.uint16)
+    image[:, :, :80] = more.get("nodata", 60_000)
+    ((low, high),) = built(tmp_path, image, **more).ranges
+    assert low == pytest.approx(1010, abs=15)
+    assert high == pytest.approx(2990 if more else 60_000, abs=15)
+
+
+def test_no_data_in_one_band_stretches_neither(tmp_path):
+    image = np.random.default_rng(0).integers(1000, 3000, (2, 60, 60)).astype(np.int16)
+    image[1, :20] = -9999
+    ranges = built(tmp_path, image, nodata=-9999).ranges
+    assert np.array(ranges) == pytest.approx(np.array([[1010, 2990]] * 2), abs=15)
+
+
+def test_many_tiles_are_looked_at_in_bounded_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "MOST", 100)
+    seen = []
+    monkeypatch.setattr(store, "_ranges", lambda found: seen.extend(found) or [(0, 1)])
+    built(tmp_path, np.zeros((1, 100, 100), np.uint16))
+    assert sum(map(len, seen)) == 100
+
+
+def test_small_numbers_fill_the_range(tmp_path):
+    image = np.linspace(0, 1e-7, 3600).reshape(1, 60, 60).astype(np.float32)
+    card = built(tmp_path, image)
+    assert card.scaled(image.reshape(60, 60, 1)).mean() == pytest.approx(127, abs=2)

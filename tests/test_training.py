@@ -120,6 +120,8 @@ def test_a_finished_run_is_not_trained_again(data, tmp_path, capsys):
     assert again["loss"].tolist() == history["loss"].tolist()
     training.fit(other, *data, DUBAI, path, resume=True, epochs=1, steps=1)  # another plan
     assert path.stat().st_mtime_ns != made
+    training.fit(net(filters=5), *data, DUBAI, path, resume=True, epochs=1, steps=1)
+    assert training.load(path).count_params() == net(filters=5).count_params()  # another network
 
 
 @pytest.mark.parametrize("left", [b"", b"PK half a file", None])
@@ -214,9 +216,11 @@ def test_what_cannot_be_saved_or_scored_is_refused_before_the_training(data, tmp
 
 def test_a_record_takes_numbers_of_numpy_and_its_own_words_win(data, tmp_path):
     path = tmp_path / "m.keras"
-    how = {"steps": np.int64(1), "record": {"n": np.float32(0.5), "epochs": 7}}
+    odd = {"model": "mine", "path": Path("x"), "options": "none", "sizes": np.arange(2)}
+    how = {"steps": np.int64(1), "record": {"n": np.float32(0.5), "epochs": 7, **odd}}
     history = training.fit(net(), data[0], None, DUBAI, path, epochs=1, **how)
     assert training.load(path).record["n"] == 0.5 and training.load(path).record["epochs"] == 1
+    assert training.load(path).record["sizes"] == [0, 1] and training.load(path).options == {}
     tracking.note(history.attrs["run"], test=np.float32(0.25))
     assert tracking.read([history.attrs["run"]])[0]["scores"] == {"test": 0.25}
 
@@ -368,11 +372,10 @@ from segkit import models, pipeline, store, training
 tiles_h5, folder = map(Path, sys.argv[1:])
 for devices in (2, 1):  # parts of a CPU can be asked for only before all else
     training.setup(seed=1, devices=devices)
-    scheme, ids = store.scheme(tiles_h5).ignoring(None), store.index(tiles_h5).index
+    scheme, ids = store.scheme(tiles_h5), store.index(tiles_h5).index
     crops = pipeline.crops(tiles_h5, ids, 32, 8, seed=3)
-    loss, model = training.default_loss(scheme, dice=0), models.unet(len(scheme), 4, 2)
-    path = folder / f"{devices}.keras"
-    history = training.fit(model, crops, None, scheme, path, epochs=10, steps=5, loss=loss)
+    model, path = models.unet(len(scheme), 4, 2), folder / f"{devices}.keras"
+    history = training.fit(model, crops, None, scheme, path, epochs=10, steps=5)
     print("losses", *history["loss"])
     if devices == 2:
         print("answers", len(models.predict(model, np.full((3, 32, 32, 3), 99, np.float32))))

@@ -1,15 +1,18 @@
 """The interactive map: one file, everything in it."""
 
 import html
+import json
 import re
 
 import numpy as np
 import pytest
+import rasterio
 from helpers import EAST, NORTH, ByColor, scene_of, write, write_map
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 
 from segkit import rasters, scenes, webmap
+from segkit.classes import DUBAI
 
 
 @pytest.fixture
@@ -34,8 +37,17 @@ def test_a_caption_says_what_the_page_is(mapped, tmp_path):
     odd = webmap.save(mapped[1], tmp_path / "odd.html", caption="{{ 7 * 7 }} {% for %}")
     assert "{{ 7 * 7 }}" in html.unescape(odd.read_text("utf-8"))
     text = page.read_text("utf-8")
-    assert "<title>Land &lt;cover&gt;, 2021</title>" in text
-    assert ">Land &lt;cover&gt;, 2021</div>" in text
+    assert "<title>Land &#60;cover&#62;, 2021</title>" in text
+    assert ">Land &#60;cover&#62;, 2021</div>" in text
+
+
+def test_names_from_a_file_are_shown_and_not_obeyed(mapped, tmp_path):
+    names = ["{{ 7 * 7 }}", "{% for %}", "<b>", "'", '"', "{#"]
+    with rasterio.open(mapped[1], "r+", IGNORE_COG_LAYOUT_BREAK="YES") as raster:
+        raster.update_tags(scheme=json.dumps(DUBAI.to_dict() | {"names": names}))
+    text = webmap.save(mapped[1], tmp_path / "map.html").read_text("utf-8")
+    shown = html.unescape(text.replace("\\u0026", "&").replace("\\u003c", "<tag>"))
+    assert all(f" {name}: 0." in shown for name in names) and "49: 0." not in text
 
 
 def test_a_map_without_a_place_or_classes_is_refused(tmp_path):

@@ -247,6 +247,15 @@ def test_a_pth_that_was_cut_off_is_refused(tmp_path, monkeypatch):
             weights.read(tmp_path / "w.pth")
 
 
+def test_a_pth_that_repeats_one_number_fills_no_memory(tmp_path, monkeypatch):
+    vast = np.broadcast_to(np.ones(1, np.float32), (3, 2))  # steps of 0: as large as one likes
+    assert weights.read(write_pth(tmp_path / "w.pth", {"a.weight": vast}, monkeypatch)) == []
+    with pytest.raises(
+        FileNotFoundError, match="no weights at imagnet: name a file, or 'imagenet'"
+    ):
+        weights.read("imagnet")
+
+
 class Malicious:
     def __init__(self, call, *args):
         self.call = call, args

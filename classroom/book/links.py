@@ -1,5 +1,6 @@
 """Faults of a built website: links that lead nowhere, requests to the outside, large pages."""
 
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +25,10 @@ class Page(HTMLParser):
         if tag == "a":
             self.leads += [given["href"]] if given.get("href") else []
         elif tag != "base":
-            self.loads += [given[key] for key in ("src", "href", "poster") if given.get(key)]
+            loaded = ("src", "href", "poster", "data", "srcset")
+            self.loads += [
+                given[key].split()[0] for key in loaded if (given.get(key) or "").strip()
+            ]
 
 
 def faults(folder: Path) -> list[str]:
@@ -37,6 +41,7 @@ def faults(folder: Path) -> list[str]:
         found += [f"{name} leads nowhere by {to}" for to in page.leads if lost(path, to, pages)]
         found += [f"{name} lacks {to}" for to in page.loads if lost(path, to, pages)]
         found += [f"{name} asks outside for {to}" for to in page.loads if is_outside(to)]
+        found += [f"{name} asks outside: {to}" for to in OUTSIDE.findall(path.read_text("utf-8"))]
         if (size := path.stat().st_size / 1e6) > LARGEST_MB:
             found.append(f"{name} has {size:.1f} MB; a page has at most {LARGEST_MB} MB")
     for path in sorted(folder.rglob("*.css")):
@@ -54,10 +59,12 @@ def is_outside(target: str) -> bool:
 def lost(path: Path, target: str, pages: dict[Path, Page]) -> bool:
     """Return whether an address of this website, seen from a page, leads to no file or place."""
     parts = urlsplit(target)
-    if parts.scheme or parts.netloc:
+    if parts.scheme or parts.netloc or parts.fragment == "top" and not parts.path:
         return False
     goal = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if goal.is_dir():
         goal /= "index.html"
-    known = pages.get(goal)
+    known, home = pages.get(goal), Path(os.path.commonpath(pages))
+    if not goal.is_relative_to(home if len(pages) > 1 else home.parent):
+        return True  # a file of this machine, not of the website
     return not goal.exists() or (known is not None and unquote(parts.fragment) not in known.anchors)

@@ -4,6 +4,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,10 @@ def check(todo: str, right: str) -> Callable:
             except Wrong as wrong:
                 return Verdict(False, str(wrong))
             except (Exception, SystemExit) as error:  # whatever a learner's code can raise
-                stopped = quoted(f"{type(error).__name__}: {error}")
+                stopped = type(error).__name__
+                with suppress(Exception):
+                    stopped = f"{stopped}: {error}"
+                stopped = quoted(stopped)
                 return Verdict(False, f"This stops with {stopped}. {todo}")
             return Verdict(True, right)
 
@@ -83,6 +87,8 @@ def quoted(text: str) -> str:
 def numbers(answer, *counts: int) -> list[float]:
     """Return numbers from a number or anything that holds them: as many as one of the counts."""
     try:
+        if np.asarray(answer).dtype.kind in "USb":  # text, or True and False
+            raise TypeError
         found = np.asarray(answer, float).ravel().tolist()
     except (TypeError, ValueError):
         said = f"Numbers asked for: {counts[0]}, plain ones, such as 0.5."

@@ -71,11 +71,11 @@ def take(upload: str, folder: Path) -> Path:
         return Path(shutil.copyfile(path, target))
     if path.suffix.lower() not in PICTURES:
         raise ValueError("This is no PNG, JPEG or GeoTIFF.")
-    with suppress(Image.DecompressionBombError), Image.open(path, "r", KINDS) as picture:
-        _bounded(*picture.size, len(picture.getbands()))
-        if picture.mode.startswith(("I", "F")):
+    with suppress(Image.DecompressionBombError), Image.open(path, "r", KINDS) as file:
+        _bounded(*file.size, len(file.getbands()))
+        if file.mode.startswith(("I", "F")):
             raise ValueError("Its pixels have more than 8 bits: save it as GeoTIFF.")
-        ImageOps.exif_transpose(picture).convert("RGB").save(target)
+        ImageOps.exif_transpose(file).convert("RGB" + "A" * file.has_transparency_data).save(target)
         return target
     raise ValueError(f"Its header promises far more pixels than the {MOST_PIXELS:,} taken here.")
 

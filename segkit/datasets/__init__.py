@@ -2,7 +2,7 @@
 
 Taught in notebooks 01 and 09. `data/README.md` says how to get each of them.
 """
-# ruff: noqa: F401 (names that are there to be used as datasets.name)
+# ruff: noqa: F401, I001 (names that are there to be used as datasets.name)
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,13 +13,8 @@ from segkit.datasets.base import Card, Dataset, Tile
 from segkit.datasets.layouts import DatasetNotFound, find_in, find_own, table
 from segkit.datasets.outlines import from_polygons
 from segkit.datasets.readers import (
-    DatasetError,
-    georeference,
-    nodata,
-    read_image,
-    read_rgb_mask,
-    size,
-)
+    DatasetError, georeference, nodata, read_image, read_rgb_mask, size,
+)  # fmt: skip
 from segkit.files import REPOSITORY, data_root, shown, whole, work_root
 
 #: Names that `find` knows, and what is known of each.
@@ -77,9 +72,9 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
             `fetch`), or nobody knows such a name; says the next step.
     """
     entry, data = REGISTRY.get(name, {}), Path(root or data_root())
-    target = data / entry.get("folders", [name])[0]
-    if target.exists():
-        return target
+    target, *more = (data / folder for folder in entry.get("folders", [name]))
+    if found := [x for x in (target, *more) if x.exists() and any(x.iterdir())]:
+        return found[0]
     if not entry.keys() & ({"kaggle", "files"} if find_spec("kagglehub") else {"files"}):
         raise _missing(name, target)
     with whole(target) as part:

@@ -65,7 +65,7 @@ class Card:
 
     def to_json(self) -> str:
         """Return the card as text; `Card.from_json` reads it."""
-        return json.dumps(asdict(self))
+        return json.dumps(asdict(self), default=np.generic.item)
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
@@ -156,7 +156,7 @@ class Dataset:
         image, (mask, recolored) = readers.read_image(tile.image, rows), self._mask(tile.mask, rows)
         bands, count = len(self.card.bands), image.shape[2] if image.ndim == 3 else 1
         if (count, image.dtype) != (bands, self.card.dtype):
-            first = f"the data set has {bands} of {self.card.dtype}"
+            first = f"the data set has {bands} of {self.card.dtype} (name them in dataset.toml)"
             raise DatasetError(f"{tile.image}: {count} bands of {image.dtype}, but {first}")
         return image, mask, recolored
 
@@ -235,7 +235,7 @@ def deal(listed, parts: bool, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -
     for name in np.unique(stratum):
         inside = stratum == name
         names, still = np.unique(unit[inside]), by == "image" and parts
-        order = np.roll(names, -(seed % len(names))) if still else rng.permutation(names)
+        order = np.roll(sorted(names, key=len), -seed) if still else rng.permutation(names)
         subset[inside] = pd.Series(dealt(len(order), fractions), order)[unit[inside]]
     return subset
 

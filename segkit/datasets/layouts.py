@@ -18,7 +18,7 @@ from segkit.classes import ClassScheme
 from segkit.datasets.base import Dataset, Tile, card_of
 from segkit.datasets.readers import SUFFIXES, DatasetError
 
-FIELD = re.compile(r"\{(\w+)(?::([^}]*))?\}")
+FIELD = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^}]*\})*))?\}")
 #: A folder of one's own, unless its dataset.toml says otherwise.
 PLAIN = {"layouts": [{"image": "images/{id}", "mask": "masks/{id}"}]}
 #: What pixels near a border are in some of the masks: of no class.
@@ -61,19 +61,20 @@ def find_own(folder: Path) -> Dataset:
         entry["scheme"] = vars(read_scheme(folder / "classes.csv"))
     if found := find_in([folder], name, entry):
         return found
-    raise DatasetNotFound(f"{folder} holds no pair of image and mask: {entry['layouts']}")
+    told = f"{folder} holds no pair of image and mask: {entry['layouts']}"
+    raise DatasetNotFound(f"{told}; patterns have no ending such as .png (see data/README.md)")
 
 
 def read_scheme(path: Path) -> ClassScheme:
     """Read a class scheme from a CSV with the columns name, r, g, b and, optionally, ignore."""
     if not path.exists():
         raise DatasetNotFound(f"{path} is missing: a CSV with the columns name, r, g, b, ignore")
-    how = {"dtype": str, "skipinitialspace": True, "encoding": "utf-8-sig"}
-    table = pd.read_csv(path, keep_default_na=False, **how)
+    how = {"dtype": str, "skipinitialspace": True, "encoding": "utf-8-sig", "index_col": False}
+    table = pd.read_csv(path, na_filter=False, **how).rename(columns=lambda x: x.strip().lower())
     if missing := {"name", "r", "g", "b"} - {*table}:
         raise DatasetError(f"{path}: no column {', '.join(sorted(missing))}")
     said = table.get("ignore", pd.Series("", table.index)).str.strip().str.lower()
-    ignored = table.index[said.isin(("1", "yes", "true"))].tolist()
+    ignored = table.index[~said.isin(("", "0", "0.0", "no", "false"))].tolist()
     if len(ignored) > 1:
         raise DatasetError(f"{path}: one class at most can be ignored, not {len(ignored)}")
     colors = table[["r", "g", "b"]].astype(int).to_numpy()
@@ -93,8 +94,8 @@ def _dataset(name: str, entry: dict, pairs: list[tuple[dict, Path, Path]]) -> Da
         scheme = scheme.ignoring(*BOUNDARY)
     tiles = []
     for fields, image, mask in pairs:
-        plain = "_".join(fields[name] for name, _ in FIELD.findall(entry["image"]))
-        called = entry["id"].format(**fields) if "id" in entry else plain
+        plain = "_".join(fields[name] for name in dict(FIELD.findall(entry["image"])))
+        called = (entry["id"].format(**fields) if "id" in entry else plain).replace("/", "_")
         group = entry["group"].format(**fields) if "group" in entry else called
         tiles.append(Tile(called, group, image, mask))
     if len({tile.id for tile in tiles}) < len(tiles):
@@ -133,7 +134,9 @@ def _fitting(folder: Path, pattern: str) -> dict[tuple, Path]:
     # parts: text, field, its expression, text, …
     parts, fits = FIELD.split(plain), "(?:.*/)?" if plain != pattern else ""
     for text, name, what in zip(parts[::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
-        fits += re.escape(text) + (f"(?P<{name}>{what or '[^/]+'})" if name else "")
+        # A field that comes again is the same text again.
+        field = f"(?P={name})" if f"<{name}>" in fits else f"(?P<{name}>{what or '[^/]+'})"
+        fits += re.escape(text) + (field if name else "")
     wide = re.sub(r"\*+", "*", "*".join(map(glob.escape, parts[::3]))) + ".*"
     wide = "**/" + wide if plain != pattern else wide
     for name in sorted(glob.glob(wide, root_dir=folder, recursive=True)):  # noqa: PTH207 (links)

@@ -43,7 +43,7 @@ def from_polygons(scene, polygons, column, scheme=None, order=(), all_touched=Fa
         raise DatasetError(f"each outline needs a class in {column!r}; columns: {list(drawn)}")
     if set(drawn.geom_type) - {"Polygon", "MultiPolygon"}:
         raise DatasetError(f"an outline is a polygon, not one of {set(drawn.geom_type)}")
-    called = drawn[column].astype(str)
+    called, order = drawn[column].astype(str), [*map(str, order)]
     if scheme is None:
         names = sorted({*called, *order} - {UNLABELED[0]})
         plain = [(67 * i % 256, 131 * i % 256, 200) for i in range(len(names))]

@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from segkit import rasters
 
-RASTERS, CHIPS = (".tif", ".tiff"), (".h5",)
+RASTERS, CHIPS = (".tif", ".tiff"), (".h5", ".hdf5")
 SUFFIXES = (".jpg", ".jpeg", ".png", *RASTERS, *CHIPS)
 #: What the pixels of an image may be; float64 becomes float32.
 PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
@@ -93,7 +93,8 @@ def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) 
         def pixels(raster):
             first, last = rows or (0, raster.height)
             window = Window(0, first, raster.width, last - first)
-            floats = raster.dtypes[0].startswith("float")  # what has no data is no number
+            # What has no data is no number; but in masks, 0 may be both a class and no data.
+            floats = "P" not in modes and raster.dtypes[0].startswith("float")
             return np.ma.filled(raster.read(window=window, masked=floats), np.nan)
 
         return np.moveaxis(described(path, pixels), 0, -1)

@@ -2,7 +2,8 @@
 
 Taught in notebooks 03, 04 and 08. Every model takes raw pixels, 0–255, of any height and width that
 is a multiple of 32, normalizes them inside, and returns float32 probabilities (B, H, W, classes);
-`predict` takes any size. `model.options` says what a model was built with.
+`models.predict` takes any size, Keras' own `predict` one size for each model. `model.options` says
+what a model was built with.
 """
 # ruff: noqa: F401, I001 (names that are there to be used as models.name)
 

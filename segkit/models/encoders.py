@@ -166,14 +166,14 @@ def inflate(kernel: np.ndarray, channels: int) -> np.ndarray:
 
     The red, green and blue weights are repeated in turn, and scaled by 3 / channels (as timm does):
     where channels is a multiple of three, an image whose bands are all alike gives the same answer
-    as before.
+    as before. For a single band the three are summed.
 
     Args:
         kernel: (rows, columns, 3, filters).
         channels: bands of the new kernel.
     """
-    bands = np.arange(channels) % kernel.shape[2]
-    return kernel[:, :, bands] * (kernel.shape[2] / channels)
+    bands = np.arange(channels) % 3
+    return kernel.sum(2, keepdims=True) if channels == 1 else kernel[:, :, bands] * (3 / channels)
 
 
 def encoder_layers(model: keras.Model) -> list[layers.Layer]:

@@ -38,7 +38,7 @@ def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, *
         path: a `.keras` file; `.json` beside it holds the record, for people and other programs.
         scheme: the classes that it learned.
         card: of the data that it learned from.
-        record: whatever else should be said, as JSON.
+        record: whatever else should be said; what JSON cannot say is written as text.
 
     Returns:
         `path`.
@@ -49,8 +49,8 @@ def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, *
     told = {"scheme": scheme.to_dict(), "card": json.loads(card.to_json()) if card else None}
     told |= {"options": dict(getattr(model, "options", {})), "parameters": model.count_params()}
     made = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "with": environment()}
-    record = told | record | made
-    text, note = json.dumps(record, indent=1, default=float), path.with_suffix(".json")
+    record, note = told | record | told | made, path.with_suffix(".json")
+    text = json.dumps(record, indent=1, default=lambda x: getattr(x, "tolist", x.__str__)())
     with whole(path) as part:
         keras.Model(model.inputs, model.outputs, name=model.name).save(part)  # no optimizer
         with zipfile.ZipFile(part, "a") as archive:
@@ -95,7 +95,7 @@ def load(path: str | Path, engine: str = "tensorflow") -> keras.Model | Engine:
 def located(path: str | Path) -> Path:
     """Return the absolute path of a model's file, or of one that ships; raise if there is none."""
     path = (Path(path) if Path(path).suffix else SHIPPED / f"{path}.keras").resolve()
-    if not path.exists():
+    if not path.is_file():
         known = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.keras")))
         raise FileNotFoundError(f"{shown(path)} does not exist: train it first (there: {known})")
     return path
