@@ -80,9 +80,8 @@ def predict(scene, model, out, bands, overwrite, **how) -> None:
 def areas(map_tif, out, overwrite) -> None:
     """Measure the area of each class of a MAP, in hectares."""
     table = segkit.maps.areas(map_tif)
-    if out:
-        segkit.files.settle(_free(out, overwrite), table.to_csv(index=False))
-    click.echo(out or table.round(4).to_string(index=False))
+    written = out and segkit.files.settle(_free(out, overwrite), table.to_csv(index=False))
+    click.echo(written or table.round(4).to_string(index=False))
 
 
 @main.command()

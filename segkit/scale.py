@@ -19,6 +19,7 @@ import pandas as pd
 import psutil
 import pystac_client
 from dask.distributed import Client, as_completed
+from pystac import Item
 from shapely.geometry import box, shape
 
 from segkit import files, models, patches, rasters, scenes, store
@@ -225,15 +226,15 @@ def scenes_from_stac(
         One row for each item: item, date, cloud (percent, if told), scene (a path), problem.
     """
     top = pystac_client.Client.open(str(catalog), timeout=TIMEOUT_S)
-    links = (link for inside, _, _ in top.walk() for link in inside.get_item_links())
+    found = (link for inside, _, _ in top.walk() for link in inside.get_item_links())
     if searches := top.conforms_to("ITEM_SEARCH"):
-        links = top.search(collections=collection, bbox=bbox, datetime=dates).items()
+        found = top.search(collections=collection, bbox=bbox, datetime=dates).items_as_dicts()
     ends = dates.split("/") if isinstance(dates, str) else dates or ("", "")
     first, last, *rows = (str(one or "")[:10].strip(".") for one in (*ends, *ends)[:2])
-    for link in files.progress(links, "items"):
-        row = {"item": getattr(link, "absolute_href", None) or link.id}
+    for x in files.progress(found, "items"):
+        row = {"item": x.get("id") if searches else x.absolute_href}
         try:
-            item = link if searches else link.resolve_stac_object(root=top).target
+            item = Item.from_dict(x, root=top) if searches else x.resolve_stac_object(top).target
             day = f"{item.datetime or item.common_metadata.start_datetime:%Y-%m-%d}"
             there = bbox is None or shape(item.geometry).intersects(box(*bbox))
             in_time = first <= day <= f"{last or 9}~"  # which sorts after "-"

@@ -1,7 +1,9 @@
 """Scenes of a catalog: listed, filtered, stacked and mapped, from a server on this machine."""
 
 import json
+import threading
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +217,76 @@ def test_bands_of_another_type_or_place_are_no_scene(tmp_path):
     catalog_of(tmp_path, names)
     table = scale.scenes_from_stac(tmp_path / "catalog.json", folder=tmp_path / "stac")
     assert table["problem"].str.contains("differ in type, projection or place").all()
+
+
+class Api(BaseHTTPRequestHandler):
+    """A STAC API of some items, as they are: it finds them all, whatever is asked."""
+
+    def do_GET(self):
+        if self.path.startswith("/search"):
+            return self.answer({"type": "FeatureCollection", "features": self.server.items})
+        kinds = ("core", "item-search")
+        conforms = [f"https://api.stacspec.org/v1.0.0/{kind}" for kind in kinds]
+        home = f"http://127.0.0.1:{self.server.server_port}"
+        told = {"type": "Catalog", "id": "api", "stac_version": "1.0.0", "description": "an API"}
+        told |= {"conformsTo": conforms}
+        told["links"] = [
+            {"rel": "search", "href": f"{home}/search", "type": "application/geo+json"}
+        ]
+        return self.answer(told)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def answer(self, told):
+        content = json.dumps(told).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_service_is_asked_and_a_broken_item_of_it_stops_no_other(tmp_path):
+    items = []
+    for name in ("good", "no_properties", "no_day", "late"):
+        item(tmp_path, name, "2026-06-01" if name == "late" else "2026-05-01")
+        told = json.loads((tmp_path / f"{name}.json").read_text())
+        for asset in told["assets"].values():
+            asset["href"] = str(tmp_path / asset["href"])
+        items.append(told | {"links": []})
+    del items[1]["properties"]
+    items[2]["properties"]["datetime"] = "never"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        server.items = items
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{server.server_port}"
+        how = {"dates": "2026-05", "folder": tmp_path / "stac"}
+        table = scale.scenes_from_stac(where, **how).set_index("item")
+        server.shutdown()
+    assert table["problem"].notna().to_dict() == {
+        "good": False, "no_properties": True, "no_day": True,
+    }  # fmt: skip
+    with rasterio.open(table.loc["good", "scene"]) as scene:
+        assert scene.count == 3
+
+
+def test_what_an_item_says_of_all_its_bands_counts_for_each(tmp_path):
+    item(tmp_path, "one", "2026-05-01")
+    told = json.loads((tmp_path / "one.json").read_text())
+    for asset in told["assets"].values():
+        asset.pop("raster:bands", None)
+    told["properties"] |= {"raster:scale": 0.0001, "raster:offset": -0.1, "nodata": 0}
+    (tmp_path / "one.json").write_text(json.dumps(told))
+    catalog = catalog_of(tmp_path, ["one.json"]) / "catalog.json"
+    table = scale.scenes_from_stac(catalog, folder=tmp_path / "stac")
+    with (
+        rasterio.open(table["scene"].iloc[0]) as stack,
+        rasterio.open(tmp_path / "one_red.tif") as red,
+    ):
+        stored, read = red.read(1).astype(int), stack.read(1).astype(int)
+    assert (read[stored > 1000] == stored[stored > 1000] - 1000).all()
