@@ -143,12 +143,12 @@ def _keep(pictures: dict[str, bytes], folder: Path, title: str) -> None:
 
 
 def compact(png: bytes) -> bytes:
-    """Return a picture (PNG) with a palette: white, black, the class colors, 96 more."""
+    """Return a picture (PNG) with a palette: white, black, colors of masks and maps, 96 more."""
     with Image.open(io.BytesIO(png)) as picture, io.BytesIO() as small:
         full = picture.convert("RGB")
         found = full.quantize(96, dither=Image.Dither.NONE).getpalette("RGB")
         palette = Image.new("P", (1, 1))
-        fixed = np.array([(255,) * 3, (0,) * 3, *DUBAI.colors])
+        fixed = np.array([(255,) * 3, (0,) * 3, *DUBAI.colors, *DUBAI.for_maps().colors[:-1]])
         found = np.reshape(found, (-1, 3))
         far = np.abs(found[:, None] - fixed).max(axis=-1).min(axis=1) > CLOSE
         palette.putpalette([*fixed.ravel().tolist(), *found[far].ravel().tolist()])
