@@ -232,7 +232,7 @@ def fit(
 
     Returns:
         One row per epoch: epoch, loss, miou, val_loss, val_miou; steps, seconds and images of
-        training so far. Its `.attrs["run"]` is the run's folder.
+        training so far. Its `.attrs["run"]` is the run's folder, where anything was trained.
 
     Raises:
         ValueError: neither epochs nor minutes, or both; no `.keras` file; a network with more or
