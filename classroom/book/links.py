@@ -1,6 +1,5 @@
 """Faults of a built website: links that lead nowhere, requests to the outside, large pages."""
 
-import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,13 +32,15 @@ class Page(HTMLParser):
 
 def faults(folder: Path) -> list[str]:
     """Return what is wrong with a built website, a sentence for each fault."""
+    folder, found = folder.resolve(), []
     written = [path for path in sorted(folder.rglob("*.html")) if path.parent.name != "_static"]
     pages = {path: Page(path.read_text("utf-8")) for path in written}
-    found = []
     for path, page in pages.items():
         name = path.relative_to(folder).as_posix()
-        found += [f"{name} leads nowhere by {to}" for to in page.leads if lost(path, to, pages)]
-        found += [f"{name} lacks {to}" for to in page.loads if lost(path, to, pages)]
+        found += [
+            f"{name} leads nowhere by {to}" for to in page.leads if lost(path, to, pages, folder)
+        ]
+        found += [f"{name} lacks {to}" for to in page.loads if lost(path, to, pages, folder)]
         found += [f"{name} asks outside for {to}" for to in page.loads if is_outside(to)]
         found += [f"{name} asks outside: {to}" for to in OUTSIDE.findall(path.read_text("utf-8"))]
         if (size := path.stat().st_size / 1e6) > LARGEST_MB:
@@ -56,7 +57,7 @@ def is_outside(target: str) -> bool:
     return bool(parts.netloc) or parts.scheme in ("http", "https")
 
 
-def lost(path: Path, target: str, pages: dict[Path, Page]) -> bool:
+def lost(path: Path, target: str, pages: dict[Path, Page], folder: Path) -> bool:
     """Return whether an address of this website, seen from a page, leads to no file or place."""
     parts = urlsplit(target)
     if parts.scheme or parts.netloc or parts.fragment == "top" and not parts.path:
@@ -64,7 +65,7 @@ def lost(path: Path, target: str, pages: dict[Path, Page]) -> bool:
     goal = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if goal.is_dir():
         goal /= "index.html"
-    known, home = pages.get(goal), Path(os.path.commonpath(pages))
-    if not goal.is_relative_to(home if len(pages) > 1 else home.parent):
+    if not goal.is_relative_to(folder):
         return True  # a file of this machine, not of the website
+    known = pages.get(goal)
     return not goal.exists() or (known is not None and unquote(parts.fragment) not in known.anchors)
