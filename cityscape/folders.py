@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -35,12 +36,13 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
     other = known is None or known.get("kind", kind) != kind
     if folder.exists() and any(folder.iterdir()) and other:
         raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
+    if known and (own := sorted(_files(folder) - {*known["files"], RECORD})):
+        raise FileExistsError(f"{folder} is made anew, but {own[0]} is of your own: move it away")
     try:
         with whole(folder) as part:
             part.mkdir()
             write(part)
-            files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
-            text = json.dumps({**stamp, "files": files}, indent=1)
+            text = json.dumps({**stamp, "files": sorted(_files(part))}, indent=1)
             (part / RECORD).write_text(text, encoding="utf-8")
             if not _finished(folder, stamp):
                 _clear(folder)
@@ -48,6 +50,12 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
         if not _finished(folder, stamp):
             raise
     return folder
+
+
+def _files(folder: Path) -> set[str]:
+    """Return the files below a folder, but for what viewers and editors leave beside them."""
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return {name for name in found if not re.search(r"(^|/)\.|\.aux\.xml$", name)}
 
 
 def _finished(folder: Path, stamp: dict) -> bool:

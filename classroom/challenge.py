@@ -64,7 +64,8 @@ def checked(map_tif: Path, scene: Path) -> np.ndarray:
             if max(abs(right), abs(up)) >= given.width * given.res[0]:
                 away = np.hypot(right, up) / 1000
                 raise NotComparable(
-                    f"the map is of another place, {away:.0f} km away: map {scene.name}"
+                    f"the map is of another place, {away:.0f} km away: map {scene.name}, "
+                    "or give the seed of its own city"
                 )
             off = f"{right:+g} m east and {up:+g} m north"
             raise NotComparable(f"the map lies {off} of the scene: {grid}")
@@ -144,7 +145,7 @@ def kept(table: Path, team: str) -> list[pd.DataFrame]:
     try:
         before = pd.read_csv(table, **plain)
         there = {_plain(one) for one in before["team"].fillna("")} - {NOBODY}
-        before.sort_values("miou")
+        before["miou"].astype(float)
     except (OSError, ValueError, KeyError) as error:
         raise NotComparable(f"{shown(table)} is no table of scores: {error!r}") from error
     if _plain(team) in there:
@@ -203,7 +204,7 @@ def main(words: list[str] | None = None) -> None:
         kept(table, row["team"])  # before the long work
         found = {key: round(value, 4) for key, value in score(given.map, given.seed).items()}
         print(append(table, row | found).to_string())
-    except NotComparable as error:
+    except (NotComparable, OSError) as error:
         sys.exit(str(error))
     print(f"Kept in {shown(table)}.")
 

@@ -19,7 +19,9 @@ KAGGLE = "KAGGLE_KERNEL_RUN_TYPE"
 
 def main_ones(folder: Path) -> list[Path]:
     """Return the course's own notebooks of a folder, in order; no copy that somebody made there."""
-    return sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    found = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    solved = {path.name for path in (folder / "solutions").glob("*.ipynb")}
+    return [path for path in found if not solved or path.name in solved]
 
 
 def names(requirements: Path = REQUIREMENTS) -> dict[str, str]:

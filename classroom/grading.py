@@ -45,7 +45,8 @@ def passed(cells: list) -> set[str]:
 def _shown(source: str) -> str | None:
     """Return the name of the check whose verdict a cell shows: that of its last line, if it is one.
 
-    What stands in a comment, or is called before, counts for nothing.
+    That line must read `checks.name(…)`. What stands in a comment, or is called before, counts for
+    nothing.
     """
     first, _, rest = source.partition("\n")
     source = rest if first.startswith("%%") else source  # %%time and its like

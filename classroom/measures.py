@@ -250,7 +250,7 @@ def plot_reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     figure, ax = plt.subplots(figsize=(4.6, 3.8))
     ax.plot([0, 1], [0, 1], ":", color="0.5", label="as sure as right")
     for color, (name, table) in zip(plots.LINE_COLORS, tables.items(), strict=False):
-        filled = table[table["pixels"] > 0]
+        filled = table[table["pixels"] > table["pixels"].sum() / 1000]  # fewer say nothing
         sure, right = (filled[column] / filled["pixels"] for column in ("confidence", "right"))
         ax.plot(sure, right, "o-", color=color, label=name)
     ax.set(xlabel="confidence", ylabel="share of right pixels", xlim=(0, 1), ylim=(0, 1))

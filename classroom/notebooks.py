@@ -27,7 +27,9 @@ from segkit.classes import DUBAI
 from segkit.files import REPOSITORY, shown, whole, work_root
 
 NOTEBOOKS = main_ones(REPOSITORY / "notebooks")
-ROAD = NOTEBOOKS[:8]  # from tiles to a map; the others go further
+ROAD = [
+    path for path in NOTEBOOKS if path.name < "08"
+]  # from tiles to a map; the others go further
 TIMES = REPOSITORY / "benchmarks" / "results" / "notebooks.csv"
 CELL_TIMEOUT_S = 24 * 3600
 #: Gray levels within which a color of a picture gives way to white, black, or a class color.

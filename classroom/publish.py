@@ -28,7 +28,7 @@ import os
 import sys
 from pathlib import Path
 
-if {IS_COLAB} or "{KAGGLE}" in os.environ:  # elsewhere: nothing
+if {IS_COLAB} or "{KAGGLE}" in os.environ:  # find the course
     places = [top + "[!.]*/" * deep for top in ("", "../input/") for deep in range(5)]
     found = next((hit for x in places for hit in Path().glob(x + "classroom/colab.py")), None)
     assert found, "Where is the course? Mount its Drive, unzip it, or (on Kaggle) add it as input."

@@ -104,12 +104,12 @@ def polygons(map_tif, out, simplify, overwrite) -> None:
 @click.option("--out", type=PLACE, required=True, help="The model, a .keras file.")
 @click.option("--network", type=click.Choice(["lite0", "lite2", "unet"]), default="lite0")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True)
-@click.option("--crop", default=256, show_default=True, help="Pixels of a training crop.")
+@click.option("--crop", default=256, show_default=True, help="Of training: pixels, n × 32.")
 @click.option("--seed", default=0, show_default=True)
 @overwrite
 def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
     """Train a model on a FOLDER of images/, masks/ and classes.csv; score it on held-out images."""
-    _free(out, overwrite)
+    _free(out, overwrite), _free(out.with_suffix(".json"), overwrite)
     from segkit import datasets, metrics, models, patches, pipeline, store, training
 
     training.setup(seed=seed)
@@ -136,6 +136,7 @@ def train(folder, out, network, minutes, crop, seed, overwrite) -> None:
 @overwrite
 def export(out, model, overwrite) -> None:
     """Write a model for other programs to OUT: .onnx, which QGIS runs, or .xml for OpenVINO."""
+    _free(out.with_suffix(".bin") if out.suffix == ".xml" else out, overwrite)
     click.echo(segkit.models.export(segkit.models.load(model), _free(out, overwrite)))
 
 

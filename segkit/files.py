@@ -1,6 +1,5 @@
 """Where files lie, and how they appear: whole or not at all, also with two writers."""
 
-import getpass
 import hashlib
 import os
 import re
@@ -15,6 +14,8 @@ import pooch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+#: Whose files these are; in a container, a user may have a number and no name.
+USER = getattr(os, "getuid", os.getlogin)()
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: What is not whole yet lies beside its place: .part-<process>-<random>-<name>.
 PART = re.compile(r"\.part-(\d+)-[^-]+-(.+)")
@@ -59,7 +60,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     left is cleared by the next writer.
 
     Args:
-        path: the file or folder to write; its own folder is made if need be.
+        path: the file to write, or the folder, which must not be there yet; its own folder is
+            made if need be.
 
     Yields:
         The temporary path to write to, in the same folder, with the same suffix. Nothing is there.
@@ -80,7 +82,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 def settle(path: str | Path, text: str) -> Path:
     """Write a text, unless the file holds it already: its date stays then."""
-    if not Path(path).exists() or Path(path).read_text("utf-8") != text:
+    if not Path(path).exists() or Path(path).read_bytes() != text.encode():
         with whole(path) as part:
             part.write_text(text, encoding="utf-8")
     return Path(path)
@@ -113,7 +115,7 @@ def alone(path: str | Path, wait: bool = True) -> Iterator[None]:
         RuntimeError: another process holds it, and nobody waits.
     """
     name = hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"segkit-{getpass.getuser()}-{name}.lock")
+    lock = FileLock(Path(tempfile.gettempdir()) / f"segkit-{USER}-{name}.lock")
     try:
         held = lock.acquire(timeout=0)
     except Timeout as error:

@@ -130,7 +130,7 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
         for area in subdivide(Window(0, 0, old.width, old.height), side, side):
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
             known &= there
-            size = _pixel_area(old, area, project) / SQUARE_METERS_PER_HECTARE if project else 1
+            size = _pixel_area(old, area, project) if project and known.any() else 1
             pairs = was[known].astype(int) * 256 + now[known]
             moved += np.bincount(pairs, minlength=256**2).reshape(256, 256) * size
             if target:
@@ -163,15 +163,18 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
     if gdf.crs is None or not (gdf.crs.is_projected or gdf.crs.is_geographic):
         _warn_no_crs("square units of the polygons")
         return gdf.geometry.area.groupby(gdf["class"]).sum(), "square_units"
-    project = rasters.to_degrees(gdf.crs)
-    drawn = gdf.geometry.segmentize(0.01 if gdf.crs.is_geographic else 1_000)  # straight in its CRS
-    sizes = [_true_area(one, project) if one else 0 for one in drawn]
-    square_meters = pd.Series(sizes, gdf.index, dtype=float)
-    return square_meters.groupby(gdf["class"]).sum() / SQUARE_METERS_PER_HECTARE, "hectares"
+    project, unit = rasters.to_degrees(gdf.crs), gdf.crs.axis_info[0].unit_conversion_factor
+    drawn = gdf.geometry.segmentize(0.01 if gdf.crs.is_geographic else 1_000 / unit)  # straight
+    if gdf.crs.is_geographic:  # also what is larger than half the Earth
+        equal = drawn.clip_by_rect(-720, -90, 720, 90).to_crs("+proj=cea +ellps=WGS84 +over")
+        hectares = equal.area / SQUARE_METERS_PER_HECTARE
+    else:
+        hectares = pd.Series([_true_area(x, project) if x else 0 for x in drawn], gdf.index, float)
+    return hectares.groupby(gdf["class"]).sum(), "hectares"
 
 
 def _pixel_area(raster, area, project) -> float:
-    """Return the true square meters of one pixel of a block."""
+    """Return the true hectares of one pixel of a block."""
     rows, columns = area.toslices()
     corners = [(rows.start, columns.start), (rows.start, columns.stop)]
     corners += [(rows.stop, columns.stop), (rows.stop, columns.start)]
@@ -181,10 +184,13 @@ def _pixel_area(raster, area, project) -> float:
 
 
 def _true_area(one, project) -> float:
-    """Return the square meters of a polygon on the ellipsoid."""
+    """Return the hectares of a polygon on the ellipsoid."""
     # Holes count as such only where they turn the other way; at 180 degrees nobody can tell.
     degrees = shapely.transform(shapely.orient_polygons(one), project.transform, interleaved=False)
-    return abs(EARTH.geometry_area_perimeter(degrees)[0])
+    area = abs(EARTH.geometry_area_perimeter(degrees)[0]) / SQUARE_METERS_PER_HECTARE
+    if not np.isfinite(area):
+        raise ValueError("a part lies off the Earth, beyond a pole or its CRS: cut it away first")
+    return area
 
 
 def _names(map_tif: str | Path) -> dict[int, str]:

@@ -28,7 +28,7 @@ def confusion(y_true, y_pred, classes: int, ignore_index: int | None = None) -> 
     Raises:
         ValueError: shapes differ, or an index is no class.
     """
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred, classes = np.asarray(y_true), np.asarray(y_pred), int(classes)
     if y_true.shape != y_pred.shape:
         raise ValueError(f"truth is {y_true.shape}, but prediction {y_pred.shape}")
     y_true, y_pred = y_true.ravel(), y_pred.ravel()

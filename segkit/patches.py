@@ -19,7 +19,7 @@ import pandas as pd
 
 from segkit import store
 from segkit.datasets.base import RULES, SUBSETS, deal
-from segkit.files import progress, whole
+from segkit.files import alone, progress, whole
 
 FORMAT = "segkit patches 2"
 #: Names that these rules had before.
@@ -197,11 +197,13 @@ def split(patches_h5: str | Path, by="image", fractions=(0.7, 0.15, 0.15), seed=
         patches_h5: what `cut` wrote. It is replaced as a whole: who reads it meanwhile, reads on.
         by: what stays together. "patch": nothing; patches of one image land on both sides, which
             leaks, so it serves for comparison only and warns of it. "image": all patches of one
-            image; each group of images gives its share to each subset, or all of them together
-            where a group has fewer than three images. "group": all images of one group.
+            image; each group of images gives its share to each subset, rounded and one at least, or
+            all of them together where a group has fewer than three images. "group": all images of
+            one group.
         fractions: train, validation, test; they sum to 1.
         seed: of the shuffle. Only where a group's images are numbered parts, as in Dubai, "image"
-            does not shuffle: 0 holds out the last parts, each further seed those one before.
+            does not shuffle: 0 holds out the last parts, each further seed moves on by one part,
+            from the last to the first.
 
     Returns:
         Share of each class in each subset (rows train, validation, test), and how many patches.
@@ -237,7 +239,7 @@ def leave_one_out(patches_h5: str | Path) -> list[str]:
 
 def _write_splits(patches_h5: str | Path, subsets: dict[str, np.ndarray], **how) -> None:
     """Check splits and write them with their rule; `how` holds at least `by`."""
-    with whole(patches_h5) as part:
+    with alone(patches_h5), whole(patches_h5) as part:
         shutil.copyfile(patches_h5, part)
         with h5py.File(part, "r+") as file:
             for name, subset in subsets.items():

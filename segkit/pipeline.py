@@ -51,7 +51,7 @@ def drawn(rng: np.random.Generator) -> tuple:
 def changed(image: np.ndarray, mask: np.ndarray, turns, flip, contrast, brightness) -> tuple:
     """Change image and mask as it was drawn; so threads may change several at once."""
     mean = image.mean(dtype=np.float32)
-    image = image - mean
+    image = np.subtract(image, mean, dtype=np.float32)
     image *= contrast  # in place: asking for more memory would take longer than the product
     image += mean
     image += brightness
@@ -142,8 +142,8 @@ def crops(tiles_h5, tile_ids, size, batch_size, augment=True, seed=0, workers=WO
 def origin(data: tf.data.Dataset) -> tf.data.Dataset | None:
     """Return what `batches` or `crops` gave and a data set was made from by repeat, map …, or None.
 
-    It has `card`, `images_per_step` (on average) and `restart()`, after which a new iteration draws
-    what the very first one drew.
+    It has `card`, `images_per_step` (on average, as it was made, not as batched anew) and
+    `restart()`, after which a new iteration draws what the very first one drew.
     """
     while data is not None and not hasattr(data, "images_per_step"):
         data = getattr(data, "_input_dataset", None)

@@ -128,6 +128,7 @@ def created(path: str | Path, like, **profile):
     """Open a new plain GeoTIFF of uint8 that lies where an opened raster lies."""
     place = {key: like.profile[key] for key in ("width", "height", "crs", "transform")}
     how = {"driver": "GTiff", "dtype": "uint8", "nodata": NODATA, "count": 1}
+    how["photometric"] = "minisblack"  # else four layers would be red, green, blue and opacity
     return opened(path, "w", **how | place | profile)
 
 
@@ -203,10 +204,9 @@ def shrunk(raster, bands: list[int], longest: int, window=None, resampling=Resam
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:
     """Return pixels (bands, H, W) as uint8; other types are stretched from 2 to 98 percent."""
-    if pixels.dtype == np.uint8:
-        return pixels
+    if pixels.dtype == np.uint8 or (len(pixels) == 4 and not pixels[3].any()):
+        return pixels.astype(np.uint8)
     low, high = np.nanpercentile(pixels[:3, pixels[3] > 0] if len(pixels) == 4 else pixels, (2, 98))
     stretched = np.nan_to_num((pixels - low) * (255 / max(high - low, 1e-12))).clip(0, 255)
-    if len(pixels) == 4:
-        stretched[3] = 255 * (pixels[3] > 0)
+    stretched[3:] = 255 * (pixels[3:] > 0)
     return stretched.astype(np.uint8)

@@ -118,7 +118,7 @@ def _current(place: str, mark: str) -> dict | None:
     """Return the receipt of a map that is there and current."""
     fs, path = fsspec.core.url_to_fs(place)
     with suppress(OSError, ValueError, KeyError):
-        found = json.loads(fs.cat_file(f"{path}.json"))
+        found = json.loads(fs.cat_file(f"{path}.segkit.json"))
         if found["mark"] == mark and fs.exists(f"{path}.tif"):
             return found | {"state": "current"}
 
@@ -154,7 +154,7 @@ def _put(folder: str, place: str, receipt: dict, began: float) -> dict:
     """Bring the maps in a folder to their place, each whole, the receipt last; return it."""
     receipt |= {"state": "mapped", "seconds": round(time.perf_counter() - began, 2)}
     receipt["memory"] = psutil.Process().memory_info().rss // 10**6
-    Path(folder, "map.json").write_text(json.dumps(receipt), encoding="utf-8")
+    Path(folder, "map.segkit.json").write_text(json.dumps(receipt), encoding="utf-8")
     fs, path = fsspec.core.url_to_fs(place)
     fs.makedirs(path.rpartition("/")[0], exist_ok=True)
     for file in sorted(Path(folder).glob("map*"), key=lambda one: one.suffix, reverse=True):
@@ -237,8 +237,9 @@ def scenes_from_stac(
             item = Item.from_dict(x, root=top) if searches else x.resolve_stac_object(top).target
             day = f"{item.datetime or item.common_metadata.start_datetime:%Y-%m-%d}"
             there = bbox is None or shape(item.geometry).intersects(box(*bbox))
-            in_time = first <= day <= f"{last or 9}~"  # which sorts after "-"
-            if not (there and in_time and collection in (None, item.collection_id)):
+            # Of a period, its end counts, too; "~" sorts after "-".
+            when = first <= str(item.common_metadata.end_datetime or day) and day <= f"{last or 9}~"
+            if not (there and when and collection in (None, item.collection_id)):
                 continue
             row |= {"item": item.id, "date": day, "cloud": item.properties.get("eo:cloud_cover")}
             if (row["cloud"] or 0) > cloud:

@@ -73,17 +73,18 @@ def predict(
             bands are called by other colors, or it looks unlike what the model learned from.
     """
     target, looks = Path(target), []
-    if target.resolve() == Path(source).resolve():
-        raise ValueError(f"{target} is the scene itself: name another file for the map")
-    names = ["classes"] + ["confidence"] * confidence + ["probabilities"] * probabilities
+    more = ["confidence"] * confidence + ["probabilities"] * probabilities
+    layers = {"classes": target} | {x: target.with_stem(f"{target.stem}_{x}") for x in more}
+    if Path(source).resolve() in [path.resolve() for path in layers.values()]:
+        raise ValueError(f"{source} is the scene itself: name another file for the map")
     with rasterio.Env(GDAL_CACHEMAX=rasters.CACHE_MB), rasters.opened(source) as scene:
-        count = getattr(model, "input_shape", (None,) * 4)[-1] or len(bands or (1, 2, 3))
+        count = getattr(model, "input_shape", [None])[-1] or (3 if bands is None else len(bands))
         plain = Card("", getattr(model, "scheme", None), [f"band {i + 1}" for i in range(count)])
         card = getattr(model, "card", None) or plain
         bands = _checked(scene, card, bands, scaling, window)
-        card = replace(card, ranges=[scaling] * len(bands)) if scaling else card
+        card = card if scaling is None else replace(card, ranges=[scaling] * len(bands))
         strips = _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks)
-        _write(strips, scene, target, names, model)
+        _write(strips, scene, layers, model)
     far = np.median(domain.distances(card.spread, looks)) if card.spread and looks else 0
     if far > 1 and scaling is None:
         text = f"{Path(source).name} looks unlike what the model learned from: distance {far:.1f}"
@@ -101,7 +102,7 @@ def noted(*given, **how) -> list[str]:
 
 def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
     """Return the bands to read, after a look at all that can be wrong with a scene."""
-    bands = tuple(bands or range(1, len(card.bands) + 1))
+    bands = tuple(range(1, len(card.bands) + 1) if bands is None else bands)
     if len(bands) != len(card.bands) or max(bands) > scene.count or min(bands) < 1:
         wanted = f"{len(card.bands)} ({', '.join(card.bands)})"
         text = f"{scene.name}: bands {bands} of {scene.count}, but the model takes {wanted}"
@@ -111,7 +112,7 @@ def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
         text = f"pixels are {', '.join(sorted(kinds))}, and the model learned from {card.dtype}"
         how = "State which values become 0 and 255, for instance scaling=(0, 3000)."
         raise ValueError(f"{scene.name}: {text}. {how}")
-    if scaling and not -np.inf < scaling[0] < scaling[1] < np.inf:
+    if scaling is not None and not -np.inf < scaling[0] < scaling[1] < np.inf:
         raise ValueError(f"scaling={scaling}: the first value becomes 0, a greater one 255")
     if window < 32 or window % 32:
         raise ValueError(f"window={window}: a multiple of 32, such as {max(32, window // 32 * 32)}")
@@ -178,13 +179,14 @@ LAYERS = {
 }
 
 
-def _write(strips: Iterator, scene, target: Path, names: list[str], model) -> None:
+def _write(strips: Iterator, scene, layers: dict[str, Path], model) -> None:
     """Write layers strip by strip into a hidden folder; all appear when all are whole."""
+    target = layers["classes"]
     target.parent.mkdir(parents=True, exist_ok=True)
     # Named as `files.whole` names parts, so that the next map clears what a killed one left.
     hidden = {"prefix": f".part-{os.getpid()}-", "suffix": f"-{target.name}", "dir": target.parent}
     with TemporaryDirectory(**hidden) as folder, ExitStack() as parts:
-        plain, paths = {}, {name: Path(folder) / f"{name}.tif" for name in names}
+        plain, paths = {}, {name: Path(folder) / f"{name}.tif" for name in layers}
         with ExitStack() as stay:
             for area, found, valid in strips:
                 for name, path in paths.items():
@@ -193,8 +195,7 @@ def _write(strips: Iterator, scene, target: Path, names: list[str], model) -> No
                         plain[name] = stay.enter_context(_created(path, scene, len(values), model))
                     plain[name].write(values, window=area)
         for name, path in paths.items():
-            beside = target.with_stem(f"{target.stem}_{name}") if name != "classes" else target
-            rasters.cloud_optimized(path, parts.enter_context(files.whole(beside)))
+            rasters.cloud_optimized(path, parts.enter_context(files.whole(layers[name])))
 
 
 def _created(path: Path, scene, count: int, model):

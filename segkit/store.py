@@ -141,12 +141,11 @@ def scheme(path: str | Path | h5py.File) -> ClassScheme:
 
 def index(path: str | Path) -> pd.DataFrame:
     """List the tiles: columns group, height, width (pixels), crs, recolored_pixels; index id."""
-    rows, columns = {}, ["group", "height", "width", "crs", "recolored_pixels"]
+    columns = ["group", "height", "width", "crs", "recolored_pixels"]
     with opened(path, FORMAT) as file:
-        for name, tile in file["tiles"].items():
-            group, crs, changed = (tile.attrs[key] for key in ("group", "crs", "recolored_pixels"))
-            rows[name] = [group, *tile["mask"].shape, crs, int(changed)]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("id")
+        tiles = [({"id": k, **x.attrs}, *x["mask"].shape) for k, x in file["tiles"].items()]
+    rows = [known | {"height": height, "width": width} for known, height, width in tiles]
+    return pd.DataFrame(rows).set_index("id")[columns]
 
 
 def read(path: str | Path, tile_id: str, row=0, column=0, height=None, width=None) -> tuple:

@@ -111,7 +111,7 @@ def compare(runs: str | Path | Iterable[str | Path]) -> tuple[pd.DataFrame, Figu
     for one in found:
         one["options"] |= one["environment"] | {"data": (one["data"] or {}).get("fingerprint")}
     options = pd.DataFrame([one["options"] for one in found]).astype(str)
-    differ = options.columns[options.nunique() > 1]
+    differ = options.columns[options.nunique(dropna=False) > 1]
     for one in found:
         history = pd.DataFrame(one["history"], columns=["seconds", SCORE])
         row = {"run": one["id"], "state": one["state"]} | {k: one["options"].get(k) for k in differ}

@@ -117,8 +117,7 @@ class Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.used += 0 if self.building else self.now() - self.began
         self.steps, self.building = self.steps + 1, False
-        if self.used >= self.budget:
-            self.model.stop_training = True
+        self.model.stop_training |= self.used >= self.budget
         ({} if logs is None else logs).update(self.told())
 
     def on_epoch_end(self, epoch, logs=None):
@@ -144,20 +143,17 @@ class Keeper(keras.callbacks.EarlyStopping):
         self.path, self.clock, self.since, self.run = folder / STATE, clock, time.monotonic(), run
         self.rows, self.state, self.before = [], None, {}
 
-    def variables(self) -> list:
-        """Return all that changes from step to step."""
-        return [*self.model.variables, *self.model.optimizer.variables]
-
     def restore(self, model: keras.Model) -> int:
         """Set a model and the clock to what was written; return the epochs that are done."""
         self.set_model(model)
+        self.changing = [*model.variables, *model.optimizer.variables]  # from step to step
         if not self.path.exists():
             return 0
         state, arrays = {"variables": 0}, []
         with suppress(Exception), np.load(self.path) as file:  # cut off, or none: told below
             state = json.loads(str(file["state"]))
             arrays = [file[f"arr_{i}"] for i in range(state["arrays"])]
-        mine, kept = self.variables(), state["variables"]
+        mine, kept = self.changing, state["variables"]
         if [list(v.shape) for v in mine] != [list(a.shape) for a in arrays[:kept]]:
             told = "holds an interrupted training of another network or another optimizer, or a"
             how = "broken one: build the same, or begin with resume=False"
@@ -178,10 +174,10 @@ class Keeper(keras.callbacks.EarlyStopping):
             super().on_epoch_end(epoch, logs)
         self.rows.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
         tracking.write(self.run, history=self.rows)
-        changing = [keras.ops.convert_to_numpy(v).copy() for v in self.variables()]
+        changing = [keras.ops.convert_to_numpy(v).copy() for v in self.changing]
         arrays = [*changing, *(self.best_weights or [])]
         state = {"rows": self.rows, "variables": len(changing), "arrays": len(arrays)}
-        state |= {"epochs": self.params["epochs"], "stopped": bool(self.model.stop_training)}
+        state |= {"epochs": int(self.params["epochs"]), "stopped": bool(self.model.stop_training)}
         state["best"] = {k: vars(self).get(k) for k in ("best", "wait", "best_epoch")}
         self.state = ({**state, **self.clock.told()}, arrays)
         if time.monotonic() - self.since >= BACK_UP_EVERY_S:
@@ -216,10 +212,11 @@ def fit(
         scheme: the classes; its ignored class counts in no loss and no score.
         path: where the model goes: a `.keras` file, with a `.json` beside it.
         epochs: at most so many passes, each of `steps` batches.
-        steps: batches per epoch; by default once through the data, or 50 of endless ones.
+        steps: batches per epoch; by default once through the data, or 50 where their number is not
+            known, as of endless ones.
         learning_rate: the highest; it falls to 0 along a cosine over all epochs, or minutes.
         loss: of (truth, probabilities); `default_loss` if None.
-        patience: stop after so many epochs without a better validation mIoU.
+        patience: stop after so many epochs without a better validation mIoU; None or 0: never.
         resume: go on where an interrupted run to the same path stood, by the same draws; a finished
             one is loaded, not trained again.
         callbacks: more Keras callbacks; after each batch their logs hold steps, images, seconds.
@@ -271,10 +268,9 @@ def fit(
         data = card and {"name": card.dataset, "fingerprint": card.fingerprint}
         told = {"data": data, "options": options, "environment": environment()}
         place = tracking.begin(path, folder / "run", **told)
-        feed = train.repeat() if length > 0 else train
         how = {"validation_data": validation, "epochs": epochs or ENDLESS, "steps_per_epoch": steps}
         more = [*(callbacks or []), *tracking.callbacks(track, place)]
-        rows = _learn(model, feed, Keeper(folder, watch, patience, place), more, how)
+        rows = _learn(model, train.repeat(), Keeper(folder, watch, patience, place), more, how)
         told = {"epochs": len(rows), "seconds": round(watch.used, 1), "run": run, "history": rows}
         own = {k: record[k] for k in record or () if k not in ("model", "path", "scheme", "card")}
         save(model, path, scheme, card, **own | told)

@@ -40,7 +40,8 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
         `target`.
 
     Raises:
-        ValueError: the map has no CRS, no classes, or lies on both sides of the 180th meridian.
+        ValueError: the map has no CRS, no classes, or goes beyond the 180th meridian or
+            latitude 85, where web maps end.
     """
     page, scheme = _page(map_tif), rasters.scheme_of(map_tif)
     if scheme is None:
@@ -74,8 +75,8 @@ def _page(map_tif: str | Path) -> folium.Map:
         if rasters.pixel_size(raster) is None:
             raise ValueError(f"{map_tif} has no CRS: nobody knows where on a map it lies")
         west, south, east, north = transform_bounds(raster.crs, "EPSG:4326", *raster.bounds)
-    if west > east or east > 180:
-        raise ValueError(f"{map_tif} crosses the 180th meridian: cut it there into two maps")
+    if west > east or east > 180 or west < -180 or max(-south, north) > 85.06:
+        raise ValueError(f"{map_tif} crosses longitude 180 or latitude 85: cut it there")
     page = folium.Map(tiles=None, control_scale=True)
     page.default_js = page.default_css = []  # no links: Leaflet itself lies in the page
     for kind, tag in (("js", "script"), ("css", "style")):

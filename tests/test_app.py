@@ -64,10 +64,15 @@ def test_pictures_of_every_kind_get_a_map_or_a_sentence(tmp_path):
     deep = write(tmp_path / "deep.tif", np.zeros((3, 40, 40), np.uint16))
     (tmp_path / "page.html").write_text("<script>alert(1)</script>")
     (tmp_path / "cut.png").write_bytes(save(tmp_path / "x.png", "RGB").read_bytes()[:60])
+    rgb16 = tmp_path / "rgb16.png"
+    rasterio.shutil.copy(
+        write(tmp_path / "rgb16.tif", np.zeros((3, 40, 40), np.uint16)), rgb16, "PNG"
+    )
     vrt = tmp_path / "vrt.tif"
     vrt.write_text('<VRTDataset rasterXSize="40" rasterYSize="40"></VRTDataset>')
     for path, told in [
         (save(tmp_path / "gray16.png", "I;16"), "more than 8 bits"),
+        (rgb16, "more than 8 bits"),
         (save(tmp_path / "small.png", "RGB", (31, 40)), "from 32×32"),
         (many, "State which values become 0 and 255"),
         (deep, "State which values become 0 and 255"),

@@ -138,7 +138,7 @@ def test_what_is_asked_wrongly_gets_a_sentence(tmp_path, capsys):
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="file"):
         challenge.main(["new", "--seed", "1", "--folder", str(tmp_path / "file")])
-    for text in ("", "a,b\n1,2\n", "team,miou\n\xff"):
+    for text in ("", "a,b\n1,2\n", "team,miou\n\xff", 'team,miou\nx,"0,5"\n'):
         (tmp_path / "t.csv").write_text(text, "latin-1")
         with pytest.raises(challenge.NotComparable, match="no table of scores"):
             challenge.kept(tmp_path / "t.csv", "crabs")

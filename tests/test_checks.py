@@ -106,7 +106,6 @@ REPAIRS = {
         "held_out = rng.permutation(len(place_names)) < len(place_names) // 5",
         [
             f"held_out = np.isin(place_names, rng.choice({NAMED}, {FIFTH}, replace=False))",
-            f"held_out = np.isin(place_names, {NAMED}[-({FIFTH}) :])",
         ],
         {
             "held_out = np.argsort(np.argsort(place_names)) < len(place_names) // 5 + 4": "in two",
@@ -115,6 +114,7 @@ REPAIRS = {
             f"held_out = np.isin(place_names, rng.permutation({NAMED})[:5])": "50%",
             f"held_out = np.isin(place_names, np.roll({NAMED}, next(now))[:2])": "two ways",
             f"held_out = np.isin(place_names, {NAMED}[:2])": "Of 500 places 2",
+            f"held_out = np.isin(place_names, {NAMED}[-({FIFTH}) :])": "the same places",
             f"held_out = np.isin(place_names, rng.choice({NAMED}, {FIFTH}))": "none twice",
             f"return np.isin(place_names, {NAMED}[:2])": 'neither "train" nor "test"',
         },
@@ -162,6 +162,7 @@ REPAIRS = {
             "scores += [2 * hit / both] if truth.any() else []": "False alarm".lower(),
             "scores.append(1.0 if both else 0.0)": "nothing found",
             "scores.append(hit)": "the mean is 0.5",
+            "scores += [hit / (both - hit)] if both else []": "Half of a third",
         },
     ),
     "border_weights": (
@@ -180,6 +181,7 @@ REPAIRS = {
             "across = np.linspace(0.1, 1, size)": "lean",
             "across = np.hanning(size + 2)": "(34, 34)",
             "across = np.hanning(34)[1:-1]": "not for 20",
+            "across = np.r_[0.1, 0.1, np.ones(size - 4), 0.1, 0.1]": "Flat but",
             "return np.tile(np.hamming(size), (size, 1))": "both down and across",
         },
     ),
@@ -453,6 +455,7 @@ ANSWERS = {
             (22, "0 and 1"),
             (1.0, "models.unfreeze"),
             (0.773, "held still"),
+            (866_438 / 3_785_830, "norms stand still"),
             (866_438 / 3_865_830, "only stored"),
         ],
     ),

@@ -70,6 +70,25 @@ def test_what_is_there_is_not_replaced_unasked(scene, model, tmp_path):
     assert call(*asked, "--overwrite").exit_code == 0 and out.stat().st_size > 100
 
 
+def test_nor_is_what_lies_beside_a_result(model, tmp_path):
+    (tmp_path / "net.bin").write_bytes(b"precious")
+    (tmp_path / "net.json").write_text("{}")
+    for words in (
+        ["export", tmp_path / "net.xml", "--model", model],
+        ["train", tmp_path, "--out", tmp_path / "net.keras"],
+    ):
+        done = call(*words)
+        assert done.exit_code == 2 and "--overwrite" in done.output
+    assert (tmp_path / "net.bin").read_bytes() == b"precious"
+
+
+def test_a_table_in_another_encoding_is_replaced(scene, model, tmp_path):
+    call("predict", scene, "--model", model, "--out", tmp_path / "m.tif")
+    (tmp_path / "old.csv").write_bytes("Fläche".encode("latin-1"))
+    done = call("areas", tmp_path / "m.tif", "--out", tmp_path / "old.csv", "--overwrite")
+    assert done.exit_code == 0 and "hectares" in (tmp_path / "old.csv").read_text()
+
+
 def test_wrong_requests_end_with_2_and_a_sentence(scene, model, tmp_path):
     text = tmp_path / "text.tif"
     text.write_text("no raster")

@@ -222,6 +222,12 @@ def test_only_the_courses_own_notebooks_are_notebooks_of_the_course(tmp_path):
     for name in ("00_a", "01_b", "01_b-Copy1", "01_b (1)", "notes", "project"):
         (tmp_path / f"{name}.ipynb").touch()
     assert [path.stem for path in colab.main_ones(tmp_path)] == ["00_a", "01_b"]
+    (tmp_path / "00_a_mine.ipynb").touch()  # saved under another name; it has no solutions
+    (tmp_path / "solutions").mkdir()
+    for name in ("00_a", "01_b"):
+        (tmp_path / "solutions" / f"{name}.ipynb").touch()
+    assert [path.stem for path in colab.main_ones(tmp_path)] == ["00_a", "01_b"]
+    assert len(colab.main_ones(tmp_path / "solutions")) == 2
 
 
 def test_programs_that_a_notebook_starts_find_the_course(monkeypatch, tmp_path):

@@ -153,6 +153,16 @@ def test_a_changed_mask_is_seen_and_a_moved_folder_is_no_other_data(
     assert reasons(capsys)[1:] == [f"{MODEL} was trained on other tiles"]
 
 
+def test_edited_classes_are_seen(chosen, no_training, capsys):
+    course.catch_up("tiles.h5")
+    reasons(capsys)
+    table = chosen / "classes.csv"
+    assert table.read_text().count("Land") == 1
+    table.write_text(table.read_text().replace("Land", "Soil"))
+    assert "Soil" in store.scheme(course.catch_up("tiles.h5")).names
+    assert reasons(capsys) == ["tiles.h5 was made of other files"]
+
+
 def test_patches_that_were_cut_and_not_split_are_split(chosen, capsys):
     cut = patches.cut(course.catch_up("tiles.h5"), course.workspace() / "patches.h5", size=32)
     assert patches.splits(cut) == []

@@ -290,9 +290,11 @@ def test_a_folder_that_says_it_wrongly_is_named(tmp_path, how, told):
 
 
 def test_values_that_fit_no_scheme_are_refused(tmp_path):
-    for values in ("[0, 1, 2]", "[-1, 0]"):
+    for values in ("[0, 1, 2]", "[-1, 0]", "[1, 1]"):
         data = datasets.find(str(own(tmp_path, toml=f"values = {values}")))
-        with pytest.raises(datasets.DatasetError, match="0.png: 2 classes need as many values"):
+        with pytest.raises(
+            datasets.DatasetError, match="0.png: 2 classes need as many different values"
+        ):
             data.read(data.tiles[0])
 
 

@@ -174,6 +174,44 @@ def test_holes_are_holes_where_longitudes_end(tmp_path, crs, place):
     assert outlines["hectares"].to_dict() == pytest.approx(pixels["hectares"].to_dict(), rel=1e-3)
 
 
+WHOLE_EARTH = 51_006_562_172.4  # hectares of the WGS 84 ellipsoid
+
+
+def test_a_map_of_the_whole_earth_has_its_area(tmp_path):
+    bands = np.repeat(np.arange(6, dtype=np.uint8), 30)[:, None] * np.ones((1, 360), np.uint8)
+    path = write_map(tmp_path / "m.tif", bands, "EPSG:4326", from_origin(-180, 90, 1, 1))
+    pixels, outlines = (maps.areas(x).set_index("class") for x in (path, maps.polygons(path)))
+    assert outlines["hectares"].sum() == pytest.approx(WHOLE_EARTH, rel=1e-9)
+    assert pixels["hectares"].to_dict() == pytest.approx(outlines["hectares"].to_dict(), rel=1e-6)
+    beyond = geopandas.GeoDataFrame({"class": ["a"]}, geometry=[box(-180, 0, 180, 91)], crs=4326)
+    assert maps.areas(beyond)["hectares"].sum() == pytest.approx(WHOLE_EARTH / 2, rel=1e-9)
+
+
+def test_what_lies_off_the_earth_is_refused_where_it_has_data(tmp_path):
+    indices, place = np.zeros((40, 4), np.uint8), from_origin(20, 90.01, 0.02, 0.02)
+    path = write_map(tmp_path / "m.tif", indices, "EPSG:4326", place)
+    with pytest.raises(ValueError, match="off the Earth"):
+        maps.areas(path)
+    whole = geopandas.GeoDataFrame({"class": ["a"]}, geometry=[box(-2e7, 0, 0, 2e7)], crs=3035)
+    with pytest.raises(ValueError, match="off the Earth"):
+        maps.areas(whole)
+    indices = np.zeros((512, 4), np.uint8)
+    indices[:256] = 255
+    place = from_origin(20, 90 + 1e-4, 1e-4, 1e-4)
+    path = write_map(tmp_path / "empty_above.tif", indices, "EPSG:4326", place)
+    assert maps.areas(path)["hectares"].sum() > 0
+
+
+def test_kilometers_are_as_good_as_meters():
+    areas = []
+    for unit, side in (("m", 990_000), ("km", 990)):
+        crs = f"+proj=merc +ellps=WGS84 +units={unit}"
+        square = [box(0, 5 * side, side, 6 * side)]
+        drawn = geopandas.GeoDataFrame({"class": ["a"]}, geometry=square, crs=crs)
+        areas.append(maps.areas(drawn)["hectares"][0])
+    assert areas[0] == pytest.approx(areas[1], rel=1e-9)
+
+
 def test_simplified_neighbors_still_share_their_border(tmp_path):
     rows, columns = np.indices((60, 60))
     indices = (rows + columns // 2 > 45).astype(np.uint8) + (columns > 40)

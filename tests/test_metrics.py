@@ -57,6 +57,11 @@ def test_a_large_picture_is_counted_in_chunks(classes, kind):
     assert np.array_equal(matrix, sklearn.confusion_matrix(truth.ravel(), answer.ravel()))
 
 
+def test_the_number_of_classes_may_be_a_small_integer_of_numpy():
+    labels = np.array([0, 19, 19], np.uint8)
+    assert metrics.confusion(labels, labels, labels.max() + 1).trace() == 3
+
+
 def test_ignored_pixels_change_nothing():
     truth, answer = np.random.default_rng(0).integers(0, 6, (2, 50, 50))
     other = np.where(truth == 5, 0, answer)

@@ -399,6 +399,13 @@ def test_deeplab_stands_on_the_same_lite_encoder_up_to_a_sixteenth(lite, tmp_pat
         models.deeplabv3plus(6, variant="b4")
 
 
+def test_other_bands_are_refused_also_after_a_first_answer():
+    model = models.unet(3, width=4, depth=1)
+    assert models.predict(model, np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 32, 32, 3)
+    with pytest.raises(ValueError, match="incompatible"):
+        models.predict(model, np.zeros((1, 32, 32, 6), np.float32))
+
+
 def test_the_larger_lite_takes_its_own_weights_alone_and_any_bands():
     path = weights.imagenet("lite2")
     with policy_of("mixed_bfloat16"):

@@ -1,6 +1,9 @@
 """Cutting, gluing, splitting."""
 
+import contextlib
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -253,6 +256,21 @@ def test_a_split_is_written_while_somebody_reads(patches_h5, tmp_path):
     assert first[0].shape == next(reading)[0].shape
     with h5py.File(path) as file:
         assert not np.array_equal(file["splits/group"][:], before)
+
+
+def test_two_splits_at_once_are_both_kept(patches_h5, tmp_path, monkeypatch):
+    path = Path(shutil.copy(patches_h5, tmp_path / "p.h5"))
+    copy, both = shutil.copyfile, threading.Barrier(2)
+
+    def slow(*given):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.3)  # each would read the file before the other has written it
+        return copy(*given)
+
+    monkeypatch.setattr(patches.shutil, "copyfile", slow)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda by: patches.split(path, by=by), ("group", "image")))
+    assert {"group", "image"} <= {*patches.splits(path)}
 
 
 def test_a_split_that_fails_leaves_the_file_as_it_was(patches_h5, tmp_path, monkeypatch):

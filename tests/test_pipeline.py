@@ -24,6 +24,12 @@ def test_augment_moves_image_and_mask_together():
     assert len(seen) == 8
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int64", "float64"])
+def test_augment_gives_float32_of_any_numbers(kind):
+    image, mask = np.ones((8, 8, 3), kind), np.ones((8, 8), np.uint8)
+    assert pipeline.augment(image, mask, np.random.default_rng(0))[0].dtype == np.float32
+
+
 def test_batches_read_each_patch_of_the_subset_once(patches_h5):
     found = patches.members(patches_h5, "test")
     data = pipeline.batches(patches_h5, "test", batch_size=5)

@@ -233,7 +233,8 @@ def test_a_finished_set_is_left_alone_and_an_older_one_replaced(tmp_path, small)
     assert record.stat().st_mtime_ns == first
     known = json.loads(record.read_text())
     assert all((folder / name).is_file() for name in known["files"])
-    record.write_text(json.dumps({**known, "version": known["version"] - 1}))
+    older = {"version": known["version"] - 1, "files": [*known["files"], "stale"]}
+    record.write_text(json.dumps({**known, **older}))
     (folder / "stale").touch()
     cityscape.write(folder)
     assert json.loads(record.read_text()) == known
@@ -314,6 +315,18 @@ def test_the_first_to_finish_stays(before, tmp_path):
     assert folders.whole_folder(folder, {"version": 1}, slow) == folder
     assert {path.name for path in folder.iterdir()} == {"fast", "sample.json"}
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_file_of_ones_own_is_never_cleared_away(tmp_path, small):
+    city = cityscape.write(tmp_path / "city")
+    record = json.loads((city / "sample.json").read_text())
+    (city / "sample.json").write_text(json.dumps(record | {"version": 0}))
+    (city / "drawn.gpkg").write_text("an evening")
+    (city / ".DS_Store").touch()
+    with pytest.raises(FileExistsError, match=r"drawn.gpkg is of your own"):
+        cityscape.write(city)
+    (city / "drawn.gpkg").rename(tmp_path / "drawn.gpkg")
+    assert json.loads((cityscape.write(city) / "sample.json").read_text()) == record
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, small):

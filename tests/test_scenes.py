@@ -10,6 +10,7 @@ import pytest
 import rasterio
 from helpers import ByColor, Constant, dead_process, scene_of, write
 from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
 from shapely.geometry import box
 
 from classroom import measures
@@ -174,6 +175,39 @@ def test_the_scene_itself_is_never_written_over(tmp_path):
     with pytest.raises(ValueError, match="the scene itself"):
         scenes.predict(ByColor(), source, source, window=32)
     assert source.read_bytes() == before
+
+
+def test_nor_is_a_scene_that_is_called_as_a_layer_of_its_map(tmp_path):
+    source = write(tmp_path / "city_confidence.tif", scene_of((40, 60)))
+    before = source.read_bytes()
+    with pytest.raises(ValueError, match="the scene itself"):
+        scenes.predict(ByColor(), source, tmp_path / "city.tif", window=32, confidence=True)
+    assert source.read_bytes() == before
+
+
+def test_four_probabilities_are_no_color_with_opacity(tmp_path):
+    class Four(ByColor):
+        scheme = None
+
+        def predict_on_batch(self, images):
+            first = super().predict_on_batch(images)[..., :1]
+            return np.concatenate([first, 1 - first, 0 * first, 0 * first], axis=-1)
+
+    source = write(tmp_path / "scene.tif", scene_of((40, 60)))
+    scenes.predict(Four(), source, tmp_path / "map.tif", window=32, probabilities=True)
+    with rasterio.open(tmp_path / "map_probabilities.tif") as found:
+        assert ColorInterp.alpha not in found.colorinterp and found.count == 4
+
+
+def test_bands_and_scaling_may_be_arrays(tmp_path):
+    array = np.uint16(10) * scene_of((40, 60))
+    source, bands = write(tmp_path / "scene.tif", array), np.array([3, 2, 1])
+    maps_ = []
+    for kind in (tuple, np.array):
+        target = tmp_path / f"{kind.__name__}.tif"
+        how = {"bands": kind(bands), "scaling": kind([0.0, 2550.0])}
+        maps_.append(scenes.predict(ByColor(), source, target, window=32, **how).read_bytes())
+    assert maps_[0] == maps_[1]
 
 
 def test_a_killed_map_leaves_what_the_next_one_clears(tmp_path):

@@ -107,6 +107,13 @@ def test_runs_are_compared_by_what_differs_best_first(data, tmp_path):
         tracking.compare(tmp_path)
 
 
+def test_an_option_that_one_run_lacks_is_told(data, tmp_path):
+    runs = [
+        train(data, tmp_path / f"m{i}.keras", **how) for i, how in enumerate(({}, {"patience": 9}))
+    ]
+    assert "patience" in tracking.compare(runs)[0].columns
+
+
 def test_tensorboard_gets_its_events(data, tmp_path):
     run = train(data, tmp_path / "m.keras", track="tensorboard")
     assert list((run / "tensorboard").rglob("events.out.tfevents.*"))

@@ -109,6 +109,17 @@ def test_a_resumed_training_ends_as_one_that_was_not(
     assert not path.with_suffix(".run").exists()
 
 
+def test_data_of_unknown_length_are_gone_through_and_resumed(data, tmp_path):
+    train, plan = data[0].take(3), {"epochs": 3, "steps": 3, "learning_rate": 0.02}
+    model, path = net(), tmp_path / "m.keras"
+    history = training.fit(model, train, None, DUBAI, tmp_path / "whole.keras", **plan)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(net(), train, None, DUBAI, path, callbacks=[Stop(1)], **plan)
+    again = training.fit(resumed := net(), train, None, DUBAI, path, resume=True, **plan)
+    assert again["steps"].tolist() == history["steps"].tolist() == [3, 6, 9]
+    assert same(model, resumed)
+
+
 def test_a_finished_run_is_not_trained_again(data, tmp_path, capsys):
     model, path, plan = net(), tmp_path / "m.keras", {"epochs": 2, "steps": 1}
     history = training.fit(model, *data, DUBAI, path, **plan)

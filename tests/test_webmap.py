@@ -62,6 +62,14 @@ def test_a_map_without_a_place_or_classes_is_refused(tmp_path):
     assert not (tmp_path / "map.html").exists()
 
 
+@pytest.mark.parametrize("corner", [(-181, 10), (179.9, 10), (190, 10), (10, 86), (10, -84.9)])
+def test_a_map_beyond_what_web_maps_show_is_refused(tmp_path, corner):
+    indices, place = np.zeros((20, 20), np.uint8), from_origin(*corner, 0.01, 0.01)
+    plain = write_map(tmp_path / "plain.tif", indices, "EPSG:4326", place)
+    with pytest.raises(ValueError, match="longitude 180 or latitude 85"):
+        webmap.save(plain, tmp_path / "map.html")
+
+
 def test_pictures_lie_where_the_map_lies(mapped, tmp_path):
     page = webmap.save(mapped[1], tmp_path / "map.html", scene=mapped[0]).read_text("utf-8")
     corners = np.float64(re.findall(r"\[\[([\d.]+), ([\d.]+)\], \[([\d.]+), ([\d.]+)\]\]", page))

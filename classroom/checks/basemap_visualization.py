@@ -116,5 +116,7 @@ def border_weights(weights):
         raise Wrong("The border weighs more than the middle, where a window sees all around.")
     if max(found[0].max(), found[:, 0].max()) > 0.75 * found.max():
         raise Wrong("A border weighs nearly as much as the middle: fade out both down and across.")
+    if found[15, 8] > 0.99 * found.max():
+        raise Wrong("Flat but for its border: halfway to the middle it should weigh less.")
     if np.shape(weights(20)) != (20, 20):
         raise Wrong("Right for 32 pixels, not for 20: is there a number where `size` belongs?")

@@ -66,3 +66,5 @@ def held_out(deal):
     held = len(np.unique(more[np.asarray(deal(more.copy())) == "test"]))
     if held != 100:
         raise Wrong(f"Of 500 places {held} are held out: draw one in five of them, and none twice.")
+    if np.array_equal(deal(more.copy(), 1), deal(more.copy(), 2)):
+        raise Wrong("Seeds 1 and 2 hold out the same places: draw them with `rng`.")

@@ -64,8 +64,12 @@ def chip_mean(mean_f1):
         raise Wrong("Empty chips now count as 0: still six answers to a question nobody asked.")
     if not near(found, 0.5):
         raise Wrong(f"Two of four chips are mapped right: the mean is 0.5, not {found:.2f}.")
+    maps[2, 0, :2] = True
+    found = float(call(mean_f1, truths, maps))
+    if not near(found, 2 / 3):
+        raise Wrong(f"Half of a third landslide found, F1 2/3: the mean is 0.667, not {found:.3f}.")
     maps[9, 0] = True
-    if not near(float(call(mean_f1, truths, maps)), 0.4):
+    if not near(float(call(mean_f1, truths, maps)), 8 / 15):
         raise Wrong("A false alarm in an empty chip is a mistake: that chip counts, with 0.")
     if not np.isnan(call(mean_f1, truths[4:8], maps[4:8])):
         raise Wrong("Where no chip has a landslide in truth or map, the mean is `np.nan`.")

@@ -2,7 +2,6 @@
 
 import base64
 import functools
-import getpass
 import io
 import shutil
 import tempfile
@@ -22,7 +21,7 @@ MOST_PIXELS, MOST_BANDS, MOST_RESULTS = 40_000_000, 64, 24
 PICTURES, KINDS, RASTERS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG"), (".tif", ".tiff")
 #: Pixels of a window; how windows overlap; pixels of a picture's longer side on the page.
 WINDOW, OVERLAP, LONGEST = 256, 0.5, 1200
-FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{getpass.getuser()}"
+FOLDER = Path(tempfile.gettempdir()) / f"segkit-app-{files.USER}"
 #: How a result looks on the page.
 PAGE = jinja2.Template(Path(__file__).with_name("page.html").read_text("utf-8"), autoescape=True)
 
@@ -73,8 +72,8 @@ def take(upload: str, folder: Path) -> Path:
         raise ValueError("This is no PNG, JPEG or GeoTIFF.")
     with suppress(Image.DecompressionBombError), Image.open(path, "r", KINDS) as file:
         _bounded(*file.size, len(file.getbands()))
-        if file.mode.startswith(("I", "F")):
-            raise ValueError("Its pixels have more than 8 bits: save it as GeoTIFF.")
+        if file.mode.startswith(("I", "F")) or ";16" in str(file.tile):
+            raise ValueError("Its pixels have more than 8 bits: save it in 8, or as GeoTIFF.")
         ImageOps.exif_transpose(file).convert("RGB" + "A" * file.has_transparency_data).save(target)
         return target
     raise ValueError(f"Its header promises far more pixels than the {MOST_PIXELS:,} taken here.")

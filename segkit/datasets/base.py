@@ -120,10 +120,11 @@ class Dataset:
         return self.card.scheme
 
     def files(self) -> str:
-        """Return a digest of names, sizes and times of all files: another one, other data."""
+        """Return a digest of the card, and of names, sizes and times of all files."""
         paths = [path for tile in self.tiles for path in (tile.image, tile.mask)]
         known = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
-        return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+        told = repr((self.card, self.recolor, self.values, self.pure, known))
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def training(self) -> set[str]:
         """Return the tiles that the default split trains on; all where they are too few for it."""
@@ -194,8 +195,10 @@ class Dataset:
     def _indices(self, found: np.ndarray, path: Path) -> np.ndarray:
         """Turn a mask of numbers (H, W) into class indices uint8."""
         values = np.array(self.values or range(len(self.scheme)))
-        if len(values) != len(self.scheme) or values.min() < 0:
-            raise DatasetError(f"{path}: {len(self.scheme)} classes need as many values ≥ 0")
+        if {len(values), len({*values.tolist()})} != {len(self.scheme)} or values.min() < 0:
+            raise DatasetError(
+                f"{path}: {len(self.scheme)} classes need as many different values ≥ 0"
+            )
         if not np.isin(found, values).all():
             strange = np.setdiff1d(found, values)[:5].tolist()
             known = f"a mask of this data set holds whole numbers: {', '.join(map(str, values))}"

@@ -78,7 +78,7 @@ def read_scheme(path: Path) -> ClassScheme:
     if len(ignored) > 1:
         raise DatasetError(f"{path}: one class at most can be ignored, not {len(ignored)}")
     colors = table[["r", "g", "b"]].astype(int).to_numpy()
-    return ClassScheme(path.parent.resolve().name, table["name"], colors, *ignored)
+    return ClassScheme(path.parent.resolve().name, table["name"].str.strip(), colors, *ignored)
 
 
 def _natural(tile: Tile) -> list:

@@ -41,8 +41,8 @@ def from_polygons(scene, polygons, column, scheme=None, order=(), all_touched=Fa
     drawn = drawn[~drawn.is_empty].dropna(subset=[drawn.geometry.name])
     if column not in drawn.columns or drawn[column].isna().any():
         raise DatasetError(f"each outline needs a class in {column!r}; columns: {list(drawn)}")
-    if set(drawn.geom_type) - {"Polygon", "MultiPolygon"}:
-        raise DatasetError(f"an outline is a polygon, not one of {set(drawn.geom_type)}")
+    if drawn.empty or set(drawn.geom_type) - {"Polygon", "MultiPolygon"}:
+        raise DatasetError(f"no outline, or not all are polygons: {set(drawn.geom_type)}")
     called, order = drawn[column].astype(str), [*map(str, order)]
     if scheme is None:
         names = sorted({*called, *order} - {UNLABELED[0]})

@@ -38,9 +38,7 @@ def deeplabv3plus(classes: int, weights="imagenet", channels=3, variant="resnet5
     for _ in range(2):
         x = convolve(x, ASPP_FILTERS, 3)
     model = keras.Model(inputs, probabilities(x, classes, stride=4), name="deeplabv3plus")
-    if weights:
-        load_encoder(model, weights)
-    return model
+    return load_encoder(model, weights)
 
 
 def aspp(x):

@@ -69,9 +69,8 @@ def _plain_layer(layer: layers.Layer) -> layers.Layer:
     loads with nothing else known."""
     if type(layer).__name__ == "FixedDropout":
         return layers.Dropout(layer.rate, noise_shape=(None, 1, 1, 1), name=layer.name)
-    if getattr(getattr(layer, "activation", None), "__name__", "") == "swish":
-        return copied(layer, activation="swish")
-    return copied(layer)
+    swish = getattr(getattr(layer, "activation", None), "__name__", "") == "swish"
+    return copied(layer, **({"activation": "swish"} if swish else {}))
 
 
 def copied(layer: layers.Layer, **options) -> layers.Layer:
@@ -118,10 +117,7 @@ def efficientnet_unet(classes: int, weights="imagenet", variant="b4", channels=3
     inputs = keras.Input((None, None, channels), name="image")
     x = row.unet(row.key, classes, channels)(normalized(inputs, row))
     outputs = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
-    model = keras.Model(inputs, outputs, name="efficientnet_unet")
-    if weights:
-        load_encoder(model, weights)
-    return model
+    return load_encoder(keras.Model(inputs, outputs, name="efficientnet_unet"), weights)
 
 
 def chosen(variant: str, choices: Iterable[str]) -> Encoder:
@@ -138,8 +134,8 @@ def normalized(image, row: Encoder):
     return layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())(image)
 
 
-def load_encoder(model: keras.Model, path: str | Path) -> None:
-    """Copy pretrained weights, a file's or "imagenet", into a model's encoder.
+def load_encoder(model: keras.Model, path: str | Path | None) -> keras.Model:
+    """Copy pretrained weights, a file's or "imagenet" (None: none), into a model's encoder.
 
     The file and the encoder have the same weighted layers in the same order; Keras' EfficientNets
     have one more at the front, a Normalization, which the model's own rescaling replaces; files of
@@ -148,6 +144,8 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
     Raises:
         ValueError: the file holds other weights, or is not whole.
     """
+    if not path:
+        return model
     row, taken = _encoder(model)[1], [layer for layer in encoder_layers(model) if layer.weights]
     given = pretrained.read(pretrained.imagenet(row.key) if path == "imagenet" else path)
     given = given[1:] if len(given) == len(taken) + 1 else given[: len(taken)]
@@ -159,6 +157,7 @@ def load_encoder(model: keras.Model, path: str | Path) -> None:
         raise ValueError(f"{path} does not hold the weights of {row.key}")
     for layer, arrays in zip(taken, given, strict=True):
         layer.set_weights(arrays)
+    return model
 
 
 def inflate(kernel: np.ndarray, channels: int) -> np.ndarray:

@@ -15,7 +15,6 @@ STAGES = (
     (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
     (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
 )  # fmt: skip
-STEM = 32
 #: Filters of the decoder, from 1/16 of the image to 1/2.
 DECODER = (128, 64, 48, 32)
 #: The encoder's last layer; the skips before it are called features_2 to features_16.
@@ -43,16 +42,14 @@ def lite_encoder(image, width=1.0, depth=1.0):
     Returns:
         Features at 1/32 of the image, and a list of those at 1/2, 1/4, 1/8, 1/16.
     """
-    x = norm(layers.Conv2D(STEM, 3, 2, padding="same", use_bias=False)(image))
+    x = norm(layers.Conv2D(32, 3, 2, padding="same", use_bias=False)(image))
     x, skips = layers.ReLU(6)(x), []
     for stage, (blocks, kernel, stride, expansion, filters) in enumerate(STAGES):
         if stride == 2:
             x = layers.Identity(name=f"features_{2 ** (len(skips) + 1)}")(x)
             skips.append(x)
-        if 0 < stage < len(STAGES) - 1:
-            blocks = math.ceil(depth * blocks)
-        for block in range(blocks):
-            steps = stride if block == 0 else 1
+        blocks = math.ceil(depth * blocks) if 0 < stage < len(STAGES) - 1 else blocks
+        for steps in [stride] + [1] * (blocks - 1):
             x = inverted_residual(x, kernel, steps, expansion, int(width * filters + 4) // 8 * 8)
     return layers.Identity(name=LAST)(x), skips
 

@@ -137,7 +137,8 @@ def _answer(model, images: np.ndarray, turns: int, flip: int) -> np.ndarray:
     """Ask a model about turned and flipped images; turn its answer back."""
     seen = np.ascontiguousarray(np.rot90(images, turns, axes=(1, 2))[:, :, ::flip])
     # Keras from 3.14 on enlarges no image whose size its program leaves open: one for each size.
-    programs, size = vars(model).setdefault("programs", {}), seen.shape[1:3]
+    # And for each number of bands: a program once made takes twice as many without a word.
+    programs, size = vars(model).setdefault("programs", {}), seen.shape[1:]
     model.predict_function = programs.get(size)
     # Where several devices share a training, each answers the whole batch: the first answer counts.
     found = np.asarray(model.predict_on_batch(seen), np.float32)[: len(seen)]
