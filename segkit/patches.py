@@ -239,7 +239,7 @@ def leave_one_out(patches_h5: str | Path) -> list[str]:
 
 def _write_splits(patches_h5: str | Path, subsets: dict[str, np.ndarray], **how) -> None:
     """Check splits and write them with their rule; `how` holds at least `by`."""
-    with alone(patches_h5), whole(patches_h5) as part:
+    with alone(f"{patches_h5} splits"), whole(patches_h5) as part:
         shutil.copyfile(patches_h5, part)
         with h5py.File(part, "r+") as file:
             for name, subset in subsets.items():
