@@ -10,6 +10,8 @@ from pathlib import Path
 from segkit.files import whole
 
 RECORD = "sample.json"
+#: What a folder may hold beside its files: what programs leave there, and what the course adds.
+AFTERWARDS = re.compile(r"(^|/)\.|\.aux\.xml$|^(districts|scene_\w+)/")
 
 
 def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None]) -> Path:
@@ -27,7 +29,7 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
         The folder.
 
     Raises:
-        FileExistsError: the folder holds something else.
+        FileExistsError: the folder holds something else, or a file of your own.
     """
     folder = Path(folder)
     if _finished(folder, stamp):
@@ -36,8 +38,7 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
     other = known is None or known.get("kind", kind) != kind
     if folder.exists() and any(folder.iterdir()) and other:
         raise FileExistsError(f"{folder} holds something else: name an empty or a new folder")
-    if known and (own := sorted(_files(folder) - {*known["files"], RECORD})):
-        raise FileExistsError(f"{folder} is made anew, but {own[0]} is of your own: move it away")
+    _refuse_own(folder)
     try:
         with whole(folder) as part:
             part.mkdir()
@@ -45,6 +46,7 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
             text = json.dumps({**stamp, "files": sorted(_files(part))}, indent=1)
             (part / RECORD).write_text(text, encoding="utf-8")
             if not _finished(folder, stamp):
+                _refuse_own(folder)  # saved there in the meantime
                 _clear(folder)
     except OSError:  # a folder is never renamed onto one that holds files
         if not _finished(folder, stamp):
@@ -53,9 +55,17 @@ def whole_folder(folder: str | Path, stamp: dict, write: Callable[[Path], None])
 
 
 def _files(folder: Path) -> set[str]:
-    """Return the files below a folder, but for what viewers and editors leave beside them."""
+    """Return the files below a folder, but for those that `AFTERWARDS` names."""
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return {name for name in found if not re.search(r"(^|/)\.|\.aux\.xml$", name)}
+    return {name for name in found if not AFTERWARDS.search(name)}
+
+
+def _refuse_own(folder: Path) -> None:
+    """Raise if a folder that is to be cleared holds a file that was not made here."""
+    known = _record(folder)
+    own = known and sorted(_files(folder) - {*known["files"], RECORD})
+    if own and _record(folder) == known:  # else another writer was faster
+        raise FileExistsError(f"{folder} is made anew, but {own[0]} is of your own: move it away")
 
 
 def _finished(folder: Path, stamp: dict) -> bool:

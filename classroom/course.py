@@ -269,7 +269,7 @@ def _stale(artifact: str, path: Path) -> str | None:
         if tiles:
             store.card(path)  # that it holds one
             made_of = store.attributes(path)["files"]
-            return None if now in (None, made_of) else "was made of other files"
+            return None if now in (None, made_of) else "was made of other files, classes or groups"
         if artifact == "patches.h5":
             return None if store.card(path).fingerprint == now else "was cut from other tiles"
         return _stale_model(path, now)

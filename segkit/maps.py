@@ -165,7 +165,7 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
         return gdf.geometry.area.groupby(gdf["class"]).sum(), "square_units"
     project, unit = rasters.to_degrees(gdf.crs), gdf.crs.axis_info[0].unit_conversion_factor
     drawn = gdf.geometry.segmentize(0.01 if gdf.crs.is_geographic else 1_000 / unit)  # straight
-    if gdf.crs.is_geographic:  # also what is larger than half the Earth
+    if gdf.crs.to_epsg() == 4326:  # also what is larger than half the Earth
         equal = drawn.clip_by_rect(-720, -90, 720, 90).to_crs("+proj=cea +ellps=WGS84 +over")
         hectares = equal.area / SQUARE_METERS_PER_HECTARE
     else:

@@ -235,7 +235,7 @@ def scenes_from_stac(
         row = {"item": x.get("id") if searches else x.absolute_href}
         try:
             item = Item.from_dict(x, root=top) if searches else x.resolve_stac_object(top).target
-            day = f"{item.datetime or item.common_metadata.start_datetime:%Y-%m-%d}"
+            day = f"{item.common_metadata.start_datetime or item.datetime:%Y-%m-%d}"
             there = bbox is None or shape(item.geometry).intersects(box(*bbox))
             # Of a period, its end counts, too; "~" sorts after "-".
             when = first <= str(item.common_metadata.end_datetime or day) and day <= f"{last or 9}~"

@@ -75,9 +75,9 @@ def predict(
     target, looks = Path(target), []
     more = ["confidence"] * confidence + ["probabilities"] * probabilities
     layers = {"classes": target} | {x: target.with_stem(f"{target.stem}_{x}") for x in more}
-    if Path(source).resolve() in [path.resolve() for path in layers.values()]:
-        raise ValueError(f"{source} is the scene itself: name another file for the map")
     with rasterio.Env(GDAL_CACHEMAX=rasters.CACHE_MB), rasters.opened(source) as scene:
+        if {path.resolve() for path in layers.values()} & {Path(x).resolve() for x in scene.files}:
+            raise ValueError(f"{source} is the scene itself: name another file for the map")
         count = getattr(model, "input_shape", [None])[-1] or (3 if bands is None else len(bands))
         plain = Card("", getattr(model, "scheme", None), [f"band {i + 1}" for i in range(count)])
         card = getattr(model, "card", None) or plain
@@ -103,7 +103,7 @@ def noted(*given, **how) -> list[str]:
 def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
     """Return the bands to read, after a look at all that can be wrong with a scene."""
     bands = tuple(range(1, len(card.bands) + 1) if bands is None else bands)
-    if len(bands) != len(card.bands) or max(bands) > scene.count or min(bands) < 1:
+    if not bands or len(bands) != len(card.bands) or max(bands) > scene.count or min(bands) < 1:
         wanted = f"{len(card.bands)} ({', '.join(card.bands)})"
         text = f"{scene.name}: bands {bands} of {scene.count}, but the model takes {wanted}"
         raise ValueError(f"{text}. Choose with bands=(…), counted from 1.")

@@ -133,7 +133,10 @@ def test_two_data_sets_of_one_name_do_not_share(chosen, no_training, tmp_path, m
     monkeypatch.setenv("SEGKIT_DATASET", str(city(tmp_path / "b" / "city", seed=1)))
     assert course.catch_up(MODEL).parents[1] / "tiles.h5" == tiles_h5
     course.catch_up("patches.h5")
-    told = ["tiles.h5 was made of other files", f"{MODEL} was trained on other tiles"]
+    told = [
+        "tiles.h5 was made of other files, classes or groups",
+        f"{MODEL} was trained on other tiles",
+    ]
     assert reasons(capsys) == [*told, "patches.h5 was cut from other tiles"]
     assert not np.array_equal(store.read(tiles_h5, "north")[0], first)
 
@@ -146,7 +149,7 @@ def test_a_changed_mask_is_seen_and_a_moved_folder_is_no_other_data(
     moved = chosen.rename(tmp_path / "city")
     monkeypatch.setenv("SEGKIT_DATASET", str(moved))
     course.catch_up(MODEL)  # other files, the same pixels: tiles are read anew, no model is trained
-    assert reasons(capsys) == ["tiles.h5 was made of other files"]
+    assert reasons(capsys) == ["tiles.h5 was made of other files, classes or groups"]
     mask = np.full((300, 280, 3), DUBAI.colors[0], np.uint8)
     helpers.write_pair(moved, "south", np.zeros_like(mask), mask)
     course.catch_up(MODEL)
@@ -160,7 +163,7 @@ def test_edited_classes_are_seen(chosen, no_training, capsys):
     assert table.read_text().count("Land") == 1
     table.write_text(table.read_text().replace("Land", "Soil"))
     assert "Soil" in store.scheme(course.catch_up("tiles.h5")).names
-    assert reasons(capsys) == ["tiles.h5 was made of other files"]
+    assert reasons(capsys) == ["tiles.h5 was made of other files, classes or groups"]
 
 
 def test_patches_that_were_cut_and_not_split_are_split(chosen, capsys):

@@ -187,6 +187,15 @@ def test_a_map_of_the_whole_earth_has_its_area(tmp_path):
     assert maps.areas(beyond)["hectares"].sum() == pytest.approx(WHOLE_EARTH / 2, rel=1e-9)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:9518", "EPSG:4314", "EPSG:4240", "EPSG:4269"])
+def test_outlines_in_other_degrees_have_the_area_of_their_pixels(tmp_path, crs):
+    place = from_origin(10, 50.01, 0.001, 0.001)
+    path = write_map(tmp_path / "m.tif", np.zeros((10, 10), np.uint8), crs, place)
+    drawn = geopandas.GeoDataFrame({"class": ["0"]}, geometry=[box(10, 50, 10.01, 50.01)], crs=crs)
+    pixels, outlines = (maps.areas(x)["hectares"][0] for x in (path, drawn))
+    assert outlines == pytest.approx(pixels, rel=2e-5)
+
+
 def test_what_lies_off_the_earth_is_refused_where_it_has_data(tmp_path):
     indices, place = np.zeros((40, 4), np.uint8), from_origin(20, 90.01, 0.02, 0.02)
     path = write_map(tmp_path / "m.tif", indices, "EPSG:4326", place)

@@ -323,6 +323,9 @@ def test_a_file_of_ones_own_is_never_cleared_away(tmp_path, small):
     (city / "sample.json").write_text(json.dumps(record | {"version": 0}))
     (city / "drawn.gpkg").write_text("an evening")
     (city / ".DS_Store").touch()
+    for made in ("districts/districts.gpkg", "scene_later/scene.tif", "scene_1024/scene.tif"):
+        (city / made).parent.mkdir()
+        (city / made).touch()  # by the course, of this city
     with pytest.raises(FileExistsError, match=r"drawn.gpkg is of your own"):
         cityscape.write(city)
     (city / "drawn.gpkg").rename(tmp_path / "drawn.gpkg")

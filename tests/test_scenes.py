@@ -183,6 +183,10 @@ def test_nor_is_a_scene_that_is_called_as_a_layer_of_its_map(tmp_path):
     with pytest.raises(ValueError, match="the scene itself"):
         scenes.predict(ByColor(), source, tmp_path / "city.tif", window=32, confidence=True)
     assert source.read_bytes() == before
+    for address in (f"file://{source}", f"vrt://{source}?bands=1,2,3"):
+        with pytest.raises(ValueError, match="the scene itself"):
+            scenes.predict(ByColor(), address, source, window=32)
+    assert source.read_bytes() == before
 
 
 def test_four_probabilities_are_no_color_with_opacity(tmp_path):

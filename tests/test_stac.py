@@ -136,10 +136,11 @@ def test_dates_are_told_in_many_ways(dates, wanted, catalog, tmp_path):
 
 def test_a_period_is_listed_on_each_of_its_days(tmp_path):
     period = {"start_datetime": "2026-05-01T00:00:00Z", "end_datetime": "2026-05-31T23:00:00Z"}
-    month = item(tmp_path, "month", "2026-05-01", datetime=None, **period)
-    catalog = catalog_of(tmp_path, [month])
-    for dates, there in (("2026-05-10", 1), ("2026-05-31", 1), ("2026-06-01", 0), ("2026-04", 0)):
-        assert len(listed(catalog, tmp_path, dates=dates)) == there
+    for name, middle in (("month", {"datetime": None}), ("both", {})):
+        month = item(tmp_path, name, "2026-05-15", **middle, **period)
+        catalog = catalog_of(tmp_path, [month])
+        for day, there in (("2026-05-03", 1), ("2026-05-31", 1), ("2026-06-01", 0), ("2026-04", 0)):
+            assert len(listed(catalog, tmp_path, dates=day)) == there, (name, day)
 
 
 def test_several_bands_may_lie_in_one_file(tmp_path):

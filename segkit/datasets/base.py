@@ -120,9 +120,9 @@ class Dataset:
         return self.card.scheme
 
     def files(self) -> str:
-        """Return a digest of the card, and of names, sizes and times of all files."""
-        paths = [path for tile in self.tiles for path in (tile.image, tile.mask)]
-        known = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+        """Return a digest of the card, and of names, groups, sizes and times of all files."""
+        parts = [(x.id, x.group, path) for x in self.tiles for path in (x.image, x.mask)]
+        known = [(*x, p.resolve(), p.stat().st_size, p.stat().st_mtime_ns) for *x, p in parts]
         told = repr((self.card, self.recolor, self.values, self.pure, known))
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
