@@ -117,7 +117,7 @@ class Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.used += 0 if self.building else self.now() - self.began
         self.steps, self.building = self.steps + 1, False
-        self.model.stop_training |= self.used >= self.budget
+        self.model.stop_training = self.used >= self.budget  # the callbacks after this one may, too
         ({} if logs is None else logs).update(self.told())
 
     def on_epoch_end(self, epoch, logs=None):
