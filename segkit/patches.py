@@ -202,8 +202,8 @@ def split(patches_h5: str | Path, by="image", fractions=(0.7, 0.15, 0.15), seed=
             one group.
         fractions: train, validation, test; they sum to 1.
         seed: of the shuffle. Only where a group's images are numbered parts, as in Dubai, "image"
-            does not shuffle: 0 holds out the last parts, each further seed moves on by one part,
-            from the last to the first.
+            does not shuffle: 0 holds out the last parts, each further seed moves on by one part;
+            after the last comes the first.
 
     Returns:
         Share of each class in each subset (rows train, validation, test), and how many patches.
