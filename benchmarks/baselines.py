@@ -7,10 +7,8 @@ Learned from parts 1 to 7 of each tile; scored on parts 8 and 9, each pixel once
 out. "color and texture" is a random forest on RGB and on its mean and deviation over 5×5 pixels.
 """
 
-import platform
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from benchmarks import score, tables
 from benchmarks.options import RESULTS
 from benchmarks.train import data
-from segkit import __version__, metrics, patches, store
+from segkit import metrics, patches, store
 
 TABLE = RESULTS / "baselines.csv"
 #: Pixels that the random forests learn from, and their neighborhood in pixels.
@@ -85,9 +83,7 @@ def main() -> None:
         row = {"dataset": dataset, "fingerprint": card.fingerprint, "split": "image, seed 0"}
         row |= {"scored_on": "validation and test", "method": name}
         row |= metrics.summary(total, scheme) | {"convention": score.CONVENTION}
-        row["version"] = f"segkit {__version__}, Python {platform.python_version()}"
-        row["date"] = datetime.now(UTC).date().isoformat()
-        rows.append(row | {"command": f"python -m benchmarks.baselines {dataset}"})
+        rows.append(row | tables.told(f"python -m benchmarks.baselines {dataset}"))
     tables.append(TABLE, rows)
     print(pd.DataFrame(rows)[["method", "miou", "mean_f1", "accuracy"]].to_string(index=False))
 

@@ -13,6 +13,7 @@ rounds (Linux). Size 4 has four times the pixels of size 1. What is measured sta
 import argparse
 import ctypes
 import gc
+import itertools
 import platform
 import tempfile
 import time
@@ -135,16 +136,20 @@ def figure() -> Figure:
     left.hlines(first.index, first["least"], first["most"], color="#0072B2", alpha=0.5, linewidth=4)
     left.plot(first["ratio"], first.index, "o", color="#0072B2")
     left.axvline(1, color="0.4", linewidth=1)
-    left.set_yticks(first.index, first["part"] + " / " + first["other"], fontsize=8)
+    left.set_yticks(first.index, first["part"] + " beside " + first["other"], fontsize=8)
     left.set(xscale="log", ylim=(len(first) - 0.5, -0.5))
+    left.set_xticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
     left.set(xlabel="processor time of the other way over ours")
     grown = found.groupby("part").filter(lambda rows: rows["size"].nunique() == len(ROUNDS))
-    for part, rows in grown.groupby("part", sort=False):
-        rows = rows.drop_duplicates("size")
-        right.plot(rows["size"], rows["ours s"] / rows["ours s"].iloc[0], ".-", label=part)
+    styles = itertools.product(("-", "--"), plots.LINE_COLORS)
+    for (line, color), (part, rows) in zip(styles, grown.groupby("part", sort=False), strict=False):
+        rows = rows.drop_duplicates("size").set_index("size")["ours s"]
+        right.plot(rows / rows.iloc[0], line, marker=".", color=color, label=part)
     right.plot(list(ROUNDS), list(ROUNDS), ":", color="0.4", label="in proportion")
-    right.set(xscale="log", yscale="log", xlabel="times the pixels", ylabel="times our seconds")
+    right.set(xscale="log", yscale="log", xlabel="times the pixels")
+    right.set(ylabel="times our seconds of size 1")
     right.set_xticks(list(ROUNDS), list(map(str, ROUNDS)), minor=False)
+    right.set_yticks(list(ROUNDS), list(map(str, ROUNDS)), minor=False)
     right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines
     return drawn
 

@@ -21,7 +21,7 @@ from segkit.files import REPOSITORY
 
 PICTURE = REPOSITORY / "notebooks" / "images" / "12_page.png"
 PATIENCE_S = 300
-WINDOW = "1200,860"
+WINDOW = "1200,1540"
 
 
 def browser() -> webdriver.Chrome:

@@ -8,9 +8,7 @@ each on held-out images of both cities (parts 8 and 9), and what each remedy add
 there is not made again.
 """
 
-import platform
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +17,7 @@ from benchmarks import score, tables, variety
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import generalization as remedies
-from segkit import __version__, metrics, models, patches, pipeline, store, training
+from segkit import metrics, models, patches, pipeline, store, training
 from segkit.files import work_root
 
 TABLE = RESULTS / "generalization.csv"
@@ -121,16 +119,14 @@ def main() -> None:
             rows = []
             for city, remedy, counts in trials(arm, seed):
                 counts = counts.sum(axis=0)
-                scheme = store.scheme(data(city, "image")[0])
+                card = store.card(data(city, "image")[0])
                 row = {"arm": arm, "seed": seed, "city": city, "remedy": remedy}
-                row |= metrics.summary(counts, scheme)
-                row |= metrics.scores(counts, scheme)["iou"].dropna().to_dict()
-                row |= {"fingerprint": store.card(data(city, "image")[0]).fingerprint}
+                row |= metrics.summary(counts, card.scheme)
+                row |= metrics.scores(counts, card.scheme)["iou"].dropna().to_dict()
+                row |= {"fingerprint": card.fingerprint}
                 row |= {"split": "image, seed 0", "scored_on": "validation and test"}
                 row |= {"convention": score.CONVENTION, "steps": STEPS, "hardware": device.name}
-                row["version"] = f"segkit {__version__}, Python {platform.python_version()}"
-                row["date"] = datetime.now(UTC).date().isoformat()
-                row["command"] = "python -m benchmarks.generalization"
+                row |= tables.told("python -m benchmarks.generalization")
                 rows.append(row)
                 print(
                     {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()},

@@ -9,19 +9,17 @@ one are counted apart. Held-out images only; no label is changed.
 """
 
 import argparse
-import platform
 import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks import score, train
+from benchmarks import score, tables, train
 from benchmarks.options import FRACTIONS, RESULTS, rule
 from classroom import measures
-from segkit import __version__, store, training
+from segkit import store, training
 from segkit.classes import ClassScheme
 
 NEAR = 3  # pixels
@@ -100,9 +98,7 @@ def main() -> None:
         "dataset": options.dataset,
         "split": f"{options.split}, seed 0, held out",
         "model": Path(options.model).stem,
-        "version": f"segkit {__version__}, Python {platform.python_version()}",
-        "date": datetime.now(UTC).date().isoformat(),
-        "command": f"python -m benchmarks.labels {shlex.join(sys.argv[1:])}",
+        **tables.told(f"python -m benchmarks.labels {shlex.join(sys.argv[1:])}"),
     }
     found.rename_axis("label").assign(**told).to_csv(RESULTS / "labels.csv")
     print(found.to_string())

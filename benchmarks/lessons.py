@@ -9,10 +9,8 @@ again.
 """
 
 import argparse
-import platform
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +21,7 @@ from benchmarks import score, tables
 from benchmarks.options import RESULTS
 from benchmarks.train import data
 from classroom import course, measures, recipes
-from segkit import __version__, datasets, metrics, models, patches, store, training
+from segkit import datasets, metrics, models, patches, store, training
 from segkit.files import work_root
 
 SEEDS = (0, 1, 2)
@@ -126,9 +124,7 @@ def main() -> None:
                 continue
             for row in LESSONS[lesson](setting, seed):
                 about = {name: setting, "seed": seed, **row, "hardware": device.name}
-                about["version"] = f"segkit {__version__}, Python {platform.python_version()}"
-                about["date"] = datetime.now(UTC).date().isoformat()
-                about["command"] = f"python -m benchmarks.lessons {lesson}"
+                about |= tables.told(f"python -m benchmarks.lessons {lesson}")
                 print(about, flush=True)
                 tables.append(table, [about])
 

@@ -64,7 +64,7 @@ SHORT = {
     "efficientnet_unet, lite0, random weights": "U-Net on Lite0, from scratch",
     "efficientnet_unet, lite0, ImageNet weights, norms still": "U-Net on Lite0, pretrained",
     "efficientnet_unet, lite2, ImageNet weights, norms still": "U-Net on Lite2, pretrained",
-    "efficientnet_unet, lite2, ImageNet weights": "the same, many scales, norms learn",
+    "efficientnet_unet, lite2, ImageNet weights": "the same; scales, norms, bfloat16",
 }
 #: Where, and how, a network that meets the second city has learned.
 LEARNED = {
@@ -355,7 +355,7 @@ def _learns(chosen: dict) -> str:
     """Say what of an encoder learns, and how fast."""
     shares = {0: "frozen", 0.5: "the half near the decoder", 1: "whole"}
     norms = ", norms still" if chosen["still_norms"] and chosen["learning"] == 1 else ""
-    slow = f", {chosen['encoder_rate']:g} of the steps" if chosen["encoder_rate"] != 1 else ""
+    slow = f", {chosen['encoder_rate']:g} of the rate" if chosen["encoder_rate"] != 1 else ""
     return shares[chosen["learning"]] + norms + slow
 
 
@@ -624,6 +624,7 @@ def rendered(text: str, found: pd.DataFrame) -> str:
 def figure(found: pd.DataFrame) -> Figure:
     """Draw the runs with their confidence intervals."""
     minutes = found["minutes"].map("{:g} min".format)
+    minutes += found["clock"].map({"wall": " (wall)"}).fillna("")
     labels = found["model"] + ", " + minutes + ", seed " + found["seed"].astype(str)
     shown = found.set_index(labels)[["miou", *INTERVAL, "held_out"]]
     shown.columns = ["score", "low", "high", "group"]

@@ -1,7 +1,17 @@
 """Rows of recorded runs: appended to a table, never changed."""
 
 import csv
+import platform
+from datetime import UTC, datetime
 from pathlib import Path
+
+from segkit import __version__
+
+
+def told(command: str) -> dict[str, str]:
+    """Return what every row says of its making: version, day, command."""
+    version = f"segkit {__version__}, Python {platform.python_version()}"
+    return {"version": version, "date": datetime.now(UTC).date().isoformat(), "command": command}
 
 
 def append(path: Path, rows: list[dict]) -> None:

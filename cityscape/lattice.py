@@ -23,7 +23,7 @@ def hashed(key: int, *coordinates: np.ndarray) -> np.ndarray:
     Returns:
         uint64 array of the broadcast shape, all 64 bits well mixed.
     """
-    state = np.full(1, key % 2**64, np.uint64)
+    state = np.full(1, int(key) % 2**64, np.uint64)
     for coordinate in coordinates:
         state = _mix(state ^ np.asarray(coordinate).astype(np.int64).view(np.uint64) * _GOLDEN)
     return _mix(state)

@@ -111,8 +111,8 @@ def write_landslides(
     """
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least 1 chip")
-    stamp = {"version": f"mountains {VERSION}, {count} chips", "seed": seed, "pixel": PIXEL}
-    stamp |= {"storm": storm}
+    stamp = {"version": f"mountains {VERSION}, {count} chips", "seed": int(seed), "pixel": PIXEL}
+    stamp |= {"storm": float(storm)}
 
     def write(part: Path) -> None:
         numbers = range(1, count + 1)

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from segkit.classes import ClassScheme
 from segkit.plots import LINE_COLORS, styled
 
+#: Networks keep their color from notebook to notebook.
+NETWORKS = {"U-Net": LINE_COLORS[0], "EfficientNet U-Net": LINE_COLORS[2]}
 #: What columns of a history are called on an axis.
 AXES = {"miou": "mean IoU", "images": "images seen", "seconds": "seconds of training"}
 
@@ -20,8 +22,12 @@ AXES = {"miou": "mean IoU", "images": "images seen", "seconds": "seconds of trai
 @styled
 def bars(table: pd.DataFrame, ylabel: str, scheme: ClassScheme | None = None) -> Figure:
     """Draw grouped bars: one group per row of the table, one bar per column."""
-    of = dict(zip(scheme.names, np.array(scheme.colors) / 255, strict=True)) if scheme else {}
-    colors = [of.get(name, color) for name, color in zip(table.columns, cycle(LINE_COLORS))]
+    of = NETWORKS
+    if scheme:
+        of = {n: tuple(np.array(c) / 255) for n, c in zip(scheme.names, scheme.colors, strict=True)}
+    taken = {of.get(name) for name in table.columns}
+    free = cycle(color for color in LINE_COLORS if color not in taken)
+    colors = [of[name] if name in of else next(free) for name in table.columns]
     figure, ax = plt.subplots(figsize=(7.5, 3))
     table.plot.bar(ax=ax, color=colors, edgecolor="0.4", width=0.8, rot=0, legend=False)
     ax.set(ylabel=ylabel, xlabel="")
@@ -41,7 +47,7 @@ def curves(
         train: draw training's values, dashed, beside those of validation.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(8.5, 3))
-    for color, (name, history) in zip(LINE_COLORS, histories.items(), strict=False):
+    for color, (name, history) in zip(cycle(LINE_COLORS), histories.items(), strict=False):
         for ax, (x, y) in zip(axes, panels, strict=True):
             place = history[x] + (x == "epoch")
             if train:

@@ -6,6 +6,7 @@ Taught in notebooks 04 and 06 to 08.
 """
 
 import math
+from itertools import cycle
 
 import keras
 import numpy as np
@@ -27,7 +28,8 @@ SMOOTH = 1e-5
 def flops(model: keras.Model, height: int, width: int) -> int:
     """Count the floating-point operations of all convolutions for one image of this size.
 
-    A multiplication and an addition count as two; normalization and activations are left out.
+    Plain, depthwise and transposed ones count, each once, and dense layers on pixels. A
+    multiplication and an addition count as two; normalization and activations are left out.
     """
     total = 0
     for network in [model, *(x for x in model.layers if isinstance(x, keras.Model))]:
@@ -101,7 +103,7 @@ def seam_ratio(mask: np.ndarray, window: int, overlap: float = 0.0) -> float:
     Returns:
         Share of neighboring pixels of different classes on both sides of a window's border, over
         that share everywhere else: 1 where nothing shows where the windows lay. NaN without any
-        border or any difference.
+        border or any difference elsewhere.
     """
     differ, compared = np.zeros(2), np.zeros(2)  # elsewhere, across borders
     for labels in (mask, mask.T):
@@ -227,7 +229,7 @@ def plot_intervals(table: pd.DataFrame, xlabel: str) -> Figure:
     """
     groups = table["group"] if "group" in table else pd.Series("", table.index)
     figure, ax = plt.subplots(figsize=(7.5, 0.8 + 0.28 * len(table)))
-    for color, group in zip(plots.LINE_COLORS, groups.unique(), strict=False):
+    for color, group in zip(cycle(plots.LINE_COLORS), groups.unique(), strict=False):
         rows = np.flatnonzero(groups == group)
         chosen = table.iloc[rows]
         ax.hlines(rows, chosen["low"], chosen["high"], color=color, alpha=0.5, linewidth=4)
@@ -249,7 +251,7 @@ def plot_reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     """
     figure, ax = plt.subplots(figsize=(4.6, 3.8))
     ax.plot([0, 1], [0, 1], ":", color="0.5", label="as sure as right")
-    for color, (name, table) in zip(plots.LINE_COLORS, tables.items(), strict=False):
+    for color, (name, table) in zip(cycle(plots.LINE_COLORS), tables.items(), strict=False):
         filled = table[table["pixels"] > table["pixels"].sum() / 1000]  # fewer say nothing
         sure, right = (filled[column] / filled["pixels"] for column in ("confidence", "right"))
         ax.plot(sure, right, "o-", color=color, label=name)
@@ -345,4 +347,6 @@ def gate_maps(model: keras.Model, image: np.ndarray) -> list[np.ndarray]:
         raise ValueError(f"{model.name} has no gates: build it by attention_unet")
     probe = keras.Model(model.inputs[0], [model.get_layer(name).output for name in sorted(names)])
     found = probe(np.asarray(image, np.float32)[None])
-    return [ops.convert_to_numpy(ops.cast(x, "float32"))[0, ..., 0] for x in found]
+    return [
+        ops.convert_to_numpy(ops.cast(x, "float32"))[0, ..., 0] for x in keras.tree.flatten(found)
+    ]

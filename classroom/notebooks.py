@@ -23,7 +23,7 @@ from PIL import Image
 
 from classroom import course
 from classroom.colab import main_ones
-from segkit.classes import DUBAI
+from segkit.classes import DUBAI, LANDSLIDE
 from segkit.files import REPOSITORY, shown, whole, work_root
 
 NOTEBOOKS = main_ones(REPOSITORY / "notebooks")
@@ -39,7 +39,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A cell with a tag such as "image:city" has its picture kept as images/city.png.
 IMAGE_TAG = "image:"
 #: The page of notebook 07, and its picture in a browser: pixels from left to right, from top down.
-PAGE, PAGE_PICTURE, WINDOW = "maps/map.html", "07_page.png", "880,640"
+PAGE, PAGE_PICTURE, WINDOW = "maps/map.html", "07_page.png", "1040,640"
 #: Cells with this tag are the exercises; they stand in a notebook and in its solutions.
 EXERCISE = "exercise"
 
@@ -150,7 +150,8 @@ def compact(png: bytes) -> bytes:
         full = picture.convert("RGB")
         found = full.quantize(96, dither=Image.Dither.NONE).getpalette("RGB")
         palette = Image.new("P", (1, 1))
-        fixed = np.array([(255,) * 3, (0,) * 3, *DUBAI.colors, *DUBAI.for_maps().colors[:-1]])
+        fixed = [(255,) * 3, (0,) * 3, *DUBAI.colors, *DUBAI.for_maps().colors[:-1]]
+        fixed = np.array([*fixed, *LANDSLIDE.colors])
         found = np.reshape(found, (-1, 3))
         far = np.abs(found[:, None] - fixed).max(axis=-1).min(axis=1) > CLOSE
         palette.putpalette([*fixed.ravel().tolist(), *found[far].ravel().tolist()])

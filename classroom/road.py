@@ -47,11 +47,11 @@ def draw(folder: Path) -> Figure:
     answer = models.predict(model, image[None]).argmax(axis=-1)[0]
     map_tif = scenes.predict(model, SCENE.format(course.scene()), folder / "map.tif")
     outlines, hectares = maps.polygons(map_tif, simplify=1), maps.areas(map_tif)
-    figure, axes = plt.subplots(1, 6, figsize=(13, 2.7))
+    figure, axes = plt.subplots(1, 6, figsize=(13, 3))
     with rasters.opened(map_tif) as raster:
         mapped = raster.read(1)
     scheme = model.scheme.for_maps()
-    shown = (image, city.scheme.encode(mask), spread(image), city.scheme.encode(answer))
+    shown = (image, scheme.encode(mask), spread(image), scheme.encode(answer))
     for ax, array, title in zip(axes, (*shown, scheme.encode(mapped)), TITLES, strict=False):
         plots.show(ax, array)
         ax.set_title(title, y=1)
@@ -64,6 +64,7 @@ def draw(folder: Path) -> Figure:
     for left, right in zip(axes, axes[1:], strict=False):
         ends = {"xyA": (1.01, 0.5), "xyB": (-0.01, 0.5), "coordsA": left.transAxes}
         figure.add_artist(ConnectionPatch(**ends, coordsB=right.transAxes, arrowstyle="->"))
+    plots.legend(figure, scheme)
     return figure
 
 

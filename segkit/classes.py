@@ -36,12 +36,13 @@ class ClassScheme:
     ignore_index: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "names", tuple(map(str, self.names)))
         object.__setattr__(self, "colors", tuple(tuple(map(int, color)) for color in self.colors))
+        object.__setattr__(self, "ignore_index", np.array(self.ignore_index).item())
         if len(self.names) != len(self.colors):
             raise ValueError(f"{len(self.names)} names but {len(self.colors)} colors")
         if len(set(self.colors)) < len(self.colors) or len(set(self.names)) < len(self.names):
-            raise ValueError("two classes share a color or a name")
+            raise ValueError(f"two classes share a color or a name: {self.names}, {self.colors}")
         if {*map(len, self.colors)} - {3} or {*sum(self.colors, ())} - {*range(256)}:
             raise ValueError("a color is red, green, blue, each 0 to 255")
         if not 1 <= len(self) <= 255:
@@ -121,7 +122,7 @@ class ClassScheme:
         return np.uint8(np.pad(np.insert(self.colors, 3, 255, 1), ((0, 256 - len(self)), (0, 0))))
 
     def to_dict(self) -> dict:
-        """Return the scheme as plain lists, for JSON."""
+        """Return the scheme as plain values, for JSON."""
         return asdict(self)
 
     def _checked(self, mask: np.ndarray) -> np.ndarray:

@@ -12,7 +12,9 @@ from segkit.rasters import NODATA
 
 
 def majority(mask: np.ndarray, size: int = 5) -> np.ndarray:
-    """Give each pixel the most frequent class of the square around it; on a tie, it keeps its own.
+    """Give each pixel the most frequent class of the square around it.
+
+    A pixel whose own class is among the most frequent keeps it; else the lowest number wins.
 
     Args:
         mask: uint8 (H, W).
@@ -31,7 +33,7 @@ def majority(mask: np.ndarray, size: int = 5) -> np.ndarray:
 
 def opening(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:
     """Take away what is thinner than a disk of a class; it goes to the nearest other class."""
-    inside = mask == klass
+    inside = (mask == klass) & (mask != NODATA)
     lost = inside & ~_morphed(ndimage.binary_opening, inside, radius)
     if not (others := ~inside & (mask != NODATA)).any():
         return mask.copy()
@@ -41,7 +43,7 @@ def opening(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:
 
 def closing(mask: np.ndarray, klass: int, radius: int = 1) -> np.ndarray:
     """Fill gaps in a class that are thinner than a disk."""
-    closed = _morphed(ndimage.binary_closing, mask == klass, radius)
+    closed = _morphed(ndimage.binary_closing, (mask == klass) & (mask != NODATA), radius)
     return np.where(closed & (mask != NODATA), klass, mask).astype(mask.dtype)
 
 

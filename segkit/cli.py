@@ -69,6 +69,7 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that 
 def predict(scene, model, out, bands, overwrite, **how) -> None:
     """Map a SCENE: any raster, such as GeoTIFF, PNG or JPEG."""
     out = _free(out or scene.with_name(f"{scene.stem}_map.tif"), overwrite)
+    _free(out.with_stem(f"{out.stem}_confidence"), overwrite or not how["confidence"])
     bands = tuple(map(int, bands.split(","))) if bands else None
     click.echo(segkit.scenes.predict(segkit.models.load(model), scene, out, bands=bands, **how))
 
@@ -95,7 +96,8 @@ def polygons(map_tif, out, simplify, overwrite) -> None:
         raise click.BadParameter(f"{out.name}: a .gpkg or a .geojson")
     with segkit.files.whole(_free(out, overwrite)) as part:
         one = segkit.maps.polygons(map_tif, simplify)
-        (one.to_crs(4326) if out.suffix == ".geojson" else one).to_file(part, layer="land_cover")
+        how = {"RFC7946": "YES"} if out.suffix == ".geojson" else {}  # degrees, cut at 180
+        (one.to_crs(one.crs or 4326) if how else one).to_file(part, layer="land_cover", **how)
     click.echo(out)
 
 

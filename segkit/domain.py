@@ -20,8 +20,9 @@ def describe(strip: np.ndarray) -> list[np.ndarray]:
     """Describe some windows of a strip of a picture (H, W, bands); those not all numbers are none.
 
     Returns:
-        Per window, float32 (15,) for three bands: mean and deviation of each, and the log of the
-        mean difference between pixels that lie 1, 2 and 4 apart.
+        Per window, float32 (15,) for three bands: mean and deviation of each, and
+        log(1 + d), where d is the mean difference between pixels that lie 1 apart, across and down
+        together; so for 2 and 4.
     """
     found = []
     for column in np.unique(np.linspace(0, max(0, strip.shape[1] - WINDOW), ACROSS).astype(int)):
@@ -43,7 +44,7 @@ def spread(described: list[np.ndarray]) -> dict[str, list]:
     together = np.cov((values - mean) / deviation, rowvar=False)
     together += SHRINKAGE * (np.eye(len(mean)) - together)
     scale = np.linalg.cholesky(np.linalg.inv(together)) / deviation[:, None]
-    usual = np.quantile(np.linalg.norm((values - mean) @ scale, axis=1), USUAL)
+    usual = max(np.quantile(np.linalg.norm((values - mean) @ scale, axis=1), USUAL), 1e-6)
     return {"mean": mean.tolist(), "scale": (scale / usual).tolist()}
 
 

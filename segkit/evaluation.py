@@ -28,6 +28,9 @@ def answers(model, patches_h5, subset: str, split="image", batch_size=16, tta=Fa
     Yields:
         The patch's position in the file; its mask uint8 (S, S); probabilities float32 (S, S, C);
         and, bool (S, S), which pixels lie in the tile and came in no patch before.
+
+    Raises:
+        ValueError: the model knows other classes.
     """
     found, listed = patches.members(patches_h5, subset, split), patches.index(patches_h5)
     card, own, tile, counted = store.card(patches_h5), getattr(model, "card", None), None, None
@@ -72,6 +75,9 @@ def evaluate_each(model, patches_h5, subset: str, split="image", unit="group", *
 
     Returns:
         The units' names (N,): positions in the file, or ids; and int64 (N, C, C).
+
+    Raises:
+        ValueError: no such unit, an empty subset, or a model of other classes.
     """
     if unit not in UNITS:
         raise ValueError(f"unit={unit!r}: choose patch, image or group")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
+import psutil
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -70,12 +71,13 @@ def whole(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(".part-*"):
         found = PART.fullmatch(left.name)
-        if found and found[2].startswith(path.name) and not _runs(int(found[1])):
+        if found and found[2].startswith(path.name) and not psutil.pid_exists(int(found[1])):
             _remove(left)
     part = path.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         yield part
         part.replace(path)
+        path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)  # what GDAL noted of the old
     finally:
         _remove(part)
 
@@ -86,15 +88,6 @@ def settle(path: str | Path, text: str) -> Path:
         with whole(path) as part:
             part.write_text(text, encoding="utf-8")
     return Path(path)
-
-
-def _runs(process: int) -> bool:
-    """Return whether a process of that number runs here."""
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return isinstance(error, PermissionError)
-    return True
 
 
 def _remove(path: Path) -> None:

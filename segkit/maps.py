@@ -14,7 +14,6 @@ import shapely
 from rasterio.features import shapes
 from rasterio.transform import rowcol
 from rasterio.windows import Window, subdivide
-from shapely.geometry import Polygon, shape
 
 from segkit import rasters
 from segkit.basemaps import add_basemap  # noqa: F401 (maps.add_basemap)
@@ -38,12 +37,15 @@ def polygons(map_tif: str | Path, simplify: float = 0.0) -> geopandas.GeoDataFra
     Returns:
         Columns class (name, or number where the map carries none) and geometry, in the map's CRS.
         Pixels without data belong to no polygon.
+
+    Raises:
+        ValueError: the raster holds no class indices of 8 bits.
     """
     with rasters.opened(map_tif) as raster:
         indices, valid = rasters.read(raster)
         found = list(shapes(indices, mask=valid, transform=raster.transform))
         crs = raster.crs.to_string() if raster.crs else None
-    names, drawn = _names(map_tif), [shape(outline) for outline, _ in found]
+    names, drawn = _names(map_tif), [shapely.geometry.shape(outline) for outline, _ in found]
     called = {"class": [names.get(int(value), str(int(value))) for _, value in found]}
     drawn = shapely.coverage_simplify(drawn, simplify)
     return geopandas.GeoDataFrame(called, geometry=drawn, crs=crs)
@@ -58,6 +60,9 @@ def areas(mapped: str | Path | geopandas.GeoDataFrame) -> pd.DataFrame:
     Returns:
         Columns class, hectares, share (0–1 of all mapped area), largest first. Without a CRS there
         are no hectares: columns class, pixels (or square units of the polygons), share.
+
+    Raises:
+        ValueError: the raster holds no class indices of 8 bits, or a part lies off the Earth.
     """
     if isinstance(mapped, geopandas.GeoDataFrame):
         size, unit = _polygon_areas(mapped)
@@ -125,7 +130,8 @@ def _compared(before, after, target=None) -> tuple[pd.DataFrame, str]:
         _check_same(old, new)
         project = rasters.to_degrees(old.crs) if rasters.pixel_size(old) else None
         moved, became = np.zeros((256, 256)), np.full(old.shape if target else 0, NODATA, np.uint8)
-        tall = abs(old.transform.e) * METERS_PER_DEGREE if project and old.crs.is_geographic else 1
+        unit = METERS_PER_DEGREE if project and old.crs.is_geographic else 1
+        tall = abs(old.transform.e) * unit if project else 1
         side = max(1, min(BLOCK, int(WIDEST / max(tall, rasters.pixel_size(old) or 1))))
         for area in subdivide(Window(0, 0, old.width, old.height), side, side):
             (was, known), (now, there) = rasters.read(old, area), rasters.read(new, area)
@@ -176,9 +182,8 @@ def _polygon_areas(gdf: geopandas.GeoDataFrame) -> tuple[pd.Series, str]:
 def _pixel_area(raster, area, project) -> float:
     """Return the true hectares of one pixel of a block."""
     rows, columns = area.toslices()
-    corners = [(rows.start, columns.start), (rows.start, columns.stop)]
-    corners += [(rows.stop, columns.stop), (rows.stop, columns.start)]
-    outline = Polygon([raster.xy(*corner, offset="ul") for corner in corners])
+    pixels = shapely.box(columns.start, rows.start, columns.stop, rows.stop)
+    outline = shapely.affinity.affine_transform(pixels, raster.transform.to_shapely())
     longest = max(outline.length / 4 / POINTS_PER_EDGE, 1e-12)
     return _true_area(outline.segmentize(longest), project) / (area.width * area.height)
 

@@ -78,6 +78,7 @@ def summary(confusion: np.ndarray, scheme: ClassScheme | None = None) -> dict[st
 
 
 def named(classes: int, scheme: ClassScheme | None) -> pd.Index:
+    """Return the names of the classes, or their numbers, as the index of a table."""
     return pd.Index(scheme.names if scheme else range(classes), name="class")
 
 

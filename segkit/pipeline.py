@@ -75,6 +75,9 @@ def batches(patches_h5, subset, batch_size, split="image", augment=False, seed=0
     Returns:
         A data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); S is the patches'
         size. `.card` is the card of the patches.
+
+    Raises:
+        ValueError: that subset is empty.
     """
     found, passes = patches.members(patches_h5, subset, split), []
     size, card = int(store.attributes(patches_h5)["size"]), store.card(patches_h5)
@@ -111,6 +114,9 @@ def crops(tiles_h5, tile_ids, size, batch_size, augment=True, seed=0, workers=WO
     Returns:
         An endless data set of (images float32 (B, S, S, C) 0–255, masks uint8 (B, S, S)); `.card`
         is the card of the tiles.
+
+    Raises:
+        ValueError: no tile, one that is not there, or one that is smaller than a window.
     """
     listed = store.index(tiles_h5)
     unknown = sorted(set(tile_ids) - set(listed.index))

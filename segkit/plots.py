@@ -19,7 +19,7 @@ DPI = 80
 #: What all figures of the course have in common.
 STYLE = Path(__file__).with_name("course.mplstyle")
 #: What is wrong, what is right, what does not count.
-ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (120, 120, 120))
+ERROR_COLORS = ((214, 39, 40), (235, 235, 235), (155, 155, 155))
 #: Gray level of pixels without a class; lines that color-blind readers tell apart.
 NO_CLASS, LINE_COLORS = 225, ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 

@@ -39,8 +39,7 @@ EARTH = Geod(ellps="WGS84")
 
 def opened(path: str | Path, mode: str = "r", **profile):
     """Open a raster as `rasterio.open` does; one without a place is fine."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning):
         return rasterio.open(path, mode, **profile)
 
 
@@ -63,11 +62,10 @@ def pixel_size(raster) -> float | None:
     """
     if raster.crs is None or not (raster.crs.is_projected or raster.crs.is_geographic):
         return None
-    row, column = raster.height // 2, raster.width // 2
-    ends = [raster.xy(row, column + step, offset="ul") for step in (0, 1)]
+    row, columns = raster.height // 2, raster.width // 2 + np.arange(2)
+    ends = raster.xy([row, row], columns, offset="ul")
     with contextlib.suppress(RuntimeError):  # another body's
-        (west, east), (south, north) = to_degrees(raster.crs).transform(*np.transpose(ends))
-        meters = EARTH.inv(west, south, east, north)[2]
+        meters = EARTH.line_length(*to_degrees(raster.crs).transform(*ends))
         return round(meters, 4) if math.isfinite(meters) else None
 
 
@@ -133,7 +131,7 @@ def created(path: str | Path, like, **profile):
 
 
 def cloud_optimized(plain: str | Path, target: str | Path) -> None:
-    """Copy a class map as a cloud-optimized GeoTIFF: tiled, compressed, with overviews."""
+    """Copy a raster of bytes as a cloud-optimized GeoTIFF: tiled, compressed, with overviews."""
     how = {"compress": "deflate", "blocksize": BLOCK, "overview_resampling": "nearest"}
     rasterio.shutil.copy(plain, target, driver="COG", bigtiff="IF_SAFER", **how)
 
@@ -145,6 +143,9 @@ def mosaic(maps: Iterable[str | Path], target: str | Path, crs=None) -> Path:
         maps: paths or addresses of maps with the same classes.
         target: a cloud-optimized GeoTIFF.
         crs: of the result; that of the first map by default. Maps of another one are warped.
+
+    Returns:
+        `target`.
 
     Raises:
         ValueError: maps with different classes.
@@ -174,6 +175,9 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
     Returns:
         uint8 (H, W, 4), red, green, blue and alpha; of classes, uint8 (H, W, 1) with 255 where
         there is no data; and its west, south, east, north. None where it lies outside the bounds.
+
+    Raises:
+        ValueError: the raster has no CRS.
     """
     with rasterio.open(path) as raster:
         if raster.crs is None:
@@ -181,11 +185,10 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
         classes, alpha = resampling == Resampling.nearest, ColorInterp.alpha in raster.colorinterp
         how = {"nodata": NODATA} if classes else {"add_alpha": not alpha}
         with WarpedVRT(raster, crs=crs, resampling=resampling, **how) as turned:
-            everything = windows.Window(0, 0, turned.width, turned.height)
             part = windows.from_bounds(*(bounds or turned.bounds), turned.transform)
-            if not windows.intersect(part, everything):
+            part = windows.crop(part, turned.height, turned.width)
+            if not part.width * part.height:
                 return None
-            part = part.intersection(everything)
             part = windows.round_window_to_full_blocks(part, [(1, 1)], turned.height, turned.width)
             colors = [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
             seen = [1] if classes else [*colors, turned.colorinterp.index(ColorInterp.alpha) + 1]
@@ -194,12 +197,20 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
             return np.moveaxis(pixels, 0, -1), turned.window_bounds(part)
 
 
-def shrunk(raster, bands: list[int], longest: int, window=None, resampling=Resampling.nearest):
-    """Read bands (bands, H, W) of an opened raster or a window, its longer side so long at most."""
+def shrunk(
+    raster, bands: list[int], longest: int, window=None, resampling=Resampling.nearest, clear=False
+) -> np.ndarray:
+    """Read bands (bands, H, W) of an opened raster or a window, its longer side so long at most.
+
+    With `clear`, one more band follows where pixels have no data: 0 there, else 255.
+    """
     area = window or raster
     shrink = min(1, longest / max(area.height, area.width))
     size = [max(1, round(length * shrink)) for length in (area.height, area.width)]
-    return raster.read(bands, window=window, out_shape=(len(bands), *size), resampling=resampling)
+    how = {"window": window, "resampling": resampling}
+    pixels = raster.read(bands, out_shape=(len(bands), *size), **how)
+    known = raster.dataset_mask(out_shape=tuple(size), **how) if clear else np.ones(1)
+    return pixels if known.all() else np.concatenate([pixels, known[None]])
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from contextlib import ExitStack, nullcontext, suppress
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,10 +29,9 @@ from segkit.rasters import mosaic
 LOCAL = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
 LOCAL["env"] = {"TF_NUM_INTRAOP_THREADS": "1"}
 COLUMNS = ("scene", "map", "state", "seconds", "memory", "notes")
-#: Some rows of a raster, as GDAL names them: file, first row, width, number of rows.
-ROWS = "vrt://{}?srcwin=0,{},{},{}"
-#: What the map of a band is called: by the rows that are kept.
-BAND = ".segkit/{2}_{3}"
+#: Some rows of a raster, as GDAL names them: file, first row, width, number of rows. And what the
+#: map of a band is called: by the rows that are kept.
+ROWS, BAND = "vrt://{}?srcwin=0,{},{},{}", ".segkit/{2}_{3}"
 #: Seconds that a catalog may be silent; bands unless others are asked for; tiles read in advance.
 TIMEOUT_S, RGB, AHEAD = 10, ("red", "green", "blue"), 8
 #: Where an item says what its bands are: before STAC 1.1, and since.
@@ -62,8 +61,8 @@ def predict_scenes(model, sources: list, target, client=None, rows=None, **how) 
         target: the folder of the maps, a path or an address that fsspec knows.
         client: see `connected`.
         rows: cut scenes of more rows into bands of about so many, which are mapped apart and then
-            joined; the map is the same, byte for byte. Scenes without a place, and
-            those with maps of confidence or probabilities, stay whole.
+            joined; the map is the same, byte for byte. Scenes without a place or with a turned
+            one, and those with maps of confidence or probabilities, stay whole.
         how: more of what `scenes.predict` takes; `engine`, as `training.load` takes it.
 
     Returns:
@@ -94,23 +93,22 @@ def predict_scenes(model, sources: list, target, client=None, rows=None, **how) 
     return pd.DataFrame(found.values(), columns=COLUMNS)
 
 
-def _bands(source: str, rows: int | None, window=256, overlap=0.5, **how) -> list[tuple]:
+def _bands(source: str, rows: int, window=256, overlap=0.5, **how) -> list[tuple]:
     """Cut a large scene into bands of about so many rows that can be mapped apart.
 
     Returns:
         Of each band the first row that is read and the one after the last, and of those the first
         that is kept and the one after the last: all windows that count in these were read.
     """
-    found, each = [], max(1, (rows or 0) // max(1, round(window * (1 - overlap))))
+    found, each = [], max(1, rows // max(1, round(window * (1 - overlap))))
     with suppress(OSError), rasters.opened(source) as raster:
         tops, ends = patches.starts(raster.height, window, overlap), raster.height
-        turned = raster.transform.b or raster.transform.e > 0
+        turned = (t := raster.transform).a < 0 or t.b or t.d or t.e > 0
         alone = "?" in source or turned or how.keys() & {*scenes.LAYERS}
-        for i in range(0, len(tops), each) if rows and ends > rows and not alone else ():
-            after = tops[i + each] if i + each < len(tops) else ends
-            first = next(top for top in tops if top + window > tops[i])
-            last = max(top for top in tops if top < after) + window
-            found.append((first, min(last, ends), tops[i], after))
+        for top, after in pairwise([*tops[::each], ends]) if ends > rows and not alone else ():
+            first = next(x for x in tops if x + window > top)
+            last = max(x for x in tops if x < after) + window
+            found.append((first, min(last, ends), top, after))
     return found
 
 
@@ -139,14 +137,12 @@ def _map(model: Path, source: str, place: str, known: str, how: dict, part="", b
             return found
         net = _loaded(model, how.pop("engine", "tensorflow"), digest)
         target, wide = Path(folder, "map.tif"), Path(folder, "apart", "map.tif")
+        first, last, top, after = band or (0, 0, 0, 0)
+        read = ROWS.format(raster.files[0], first, raster.width, last - first) if band else source
+        notes = scenes.noted(net, read, wide if band else target, **how)
         if band:
-            first, last, top, after = band
-            read = ROWS.format(raster.files[0], first, raster.width, last - first)
-            notes = scenes.noted(net, read, wide, **how)
             kept = ROWS.format(wide, top - first, raster.width, after - top)
             rasters.cloud_optimized(kept, target)
-        else:
-            notes = scenes.noted(net, source, target, **how)
         return _put(folder, place + part, {"mark": mark, "notes": "; ".join(notes)}, began)
 
 
@@ -170,7 +166,8 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
         began = time.perf_counter() - sum(one["seconds"] for one in done)
         with TemporaryDirectory() as folder:
             mosaic([f"{place}{BAND.format(*part)}.tif" for part in parts], Path(folder, "map.tif"))
-            found = _put(folder, place, {key: done[0][key] for key in ("mark", "notes")}, began)
+            notes = "; ".join(filter(None, dict.fromkeys(one["notes"] for one in done)))
+            found = _put(folder, place, {"mark": done[0]["mark"], "notes": notes}, began)
         fsspec.core.url_to_fs(place)[0].rm(f"{place}.segkit", recursive=True)
     return found
 
@@ -230,13 +227,15 @@ def scenes_from_stac(
     if searches := top.conforms_to("ITEM_SEARCH"):
         found = top.search(collections=collection, bbox=bbox, datetime=dates).items_as_dicts()
     ends = dates.split("/") if isinstance(dates, str) else dates or ("", "")
+    w, s, e, n = bbox or (-180, -90, 180, 90)  # from east of 180 degrees to west of it, if w > e
+    places = box(w, s, e + 360 * (w > e), n) | box(w - 360 * (w > e), s, e, n)
     first, last, *rows = (str(one or "")[:10].strip(".") for one in (*ends, *ends)[:2])
     for x in files.progress(found, "items"):
         row = {"item": x.get("id") if searches else x.absolute_href}
         try:
             item = Item.from_dict(x, root=top) if searches else x.resolve_stac_object(top).target
             day = f"{item.common_metadata.start_datetime or item.datetime:%Y-%m-%d}"
-            there = bbox is None or shape(item.geometry).intersects(box(*bbox))
+            there = not bbox or item.geometry and places.intersects(shape(item.geometry))
             # Of a period, its end counts, too; "~" sorts after "-".
             when = first <= str(item.common_metadata.end_datetime or day) and day <= f"{last or 9}~"
             if not (there and when and collection in (None, item.collection_id)):

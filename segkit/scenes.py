@@ -87,15 +87,15 @@ def predict(
         _write(strips, scene, layers, model)
     far = np.median(domain.distances(card.spread, looks)) if card.spread and looks else 0
     if far > 1 and scaling is None:
-        text = f"{Path(source).name} looks unlike what the model learned from: distance {far:.1f}"
+        name = Path(str(source).partition("?")[0]).name
+        text = f"{name} looks unlike what the model learned from: distance {far:.1f}"
         warnings.warn(f"{text} (1 is rare). Expect a worse map; see notebook 09", stacklevel=2)
     return target
 
 
 def noted(*given, **how) -> list[str]:
     """Map a scene as `predict` does; return what was warned of, each sentence once."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", UserWarning)
+    with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
         predict(*given, **how)
     return list(dict.fromkeys(str(one.message) for one in told if one.category is UserWarning))
 

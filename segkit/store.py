@@ -48,6 +48,8 @@ def build(dataset: Dataset, path: str | Path, strips: Callable | None = None) ->
     Raises:
         DatasetError, UnknownColorError: a tile cannot be read; any older store is left as it was.
     """
+    if not len(dataset.tiles):
+        raise DatasetError(f"{dataset.name}: a data set without tiles")
     training = dataset.training()
     digest, samples, looks, recolored = hashlib.sha256(repr(dataset.scheme).encode()), [], [], 0
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), whole(path) as part, h5py.File(part, "w") as file:
@@ -114,7 +116,8 @@ def opened(path: str | Path, expected: str | None = None) -> Iterator[h5py.File]
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise ValueError(f"{shown(path)} is no complete HDF5 file: use {maker}(…)") from error
+        told = f"{shown(path)} cannot be read as HDF5 ({error})"
+        raise ValueError(f"{told}: close it elsewhere, or use {maker}(…)") from error
     with file:
         if file.attrs.get("format") not in ([expected] if expected else MAKERS):
             kind, wanted = file.attrs.get("format"), expected or " or ".join(MAKERS)

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from segkit import plots
-from segkit.files import shown, whole
+from segkit.files import settle, shown
 
 RECORD = "run.json"
 #: What a run is compared by.
@@ -36,7 +36,7 @@ def begin(model_path: Path, kept: Path, **told) -> Path:
     """
     home, now = model_path.parents[model_path.parent.name == "models"] / "runs", datetime.now(UTC)
     if not kept.exists():
-        kept.write_text(f"{now:%Y%m%d-%H%M%S}-{model_path.stem}-{secrets.token_hex(2)}", "utf-8")
+        settle(kept, f"{now:%Y%m%d-%H%M%S}-{model_path.stem}-{secrets.token_hex(2)}")
     run = home / kept.read_text(encoding="utf-8")
     if not (run / RECORD).exists():
         told |= {"id": run.name, "began": now.isoformat(), "history": [], "scores": {}}
@@ -49,8 +49,7 @@ def write(run: str | Path, **told) -> None:
     """Write what is new into the record in a run's folder."""
     path = Path(run) / RECORD
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    with whole(path) as part:
-        part.write_text(json.dumps(known | told, indent=1, default=str), encoding="utf-8")
+    settle(path, json.dumps(known | told, indent=1, default=str))
 
 
 def note(run: str | Path, **scores: float) -> None:
@@ -109,7 +108,8 @@ def compare(runs: str | Path | Iterable[str | Path]) -> tuple[pd.DataFrame, Figu
     """
     found, rows = read(runs), []
     for one in found:
-        one["options"] |= one["environment"] | {"data": (one["data"] or {}).get("fingerprint")}
+        data = {"data": (one["data"] or {}).get("fingerprint")}
+        one["options"] = one["environment"] | data | one["options"]
     options = pd.DataFrame([one["options"] for one in found]).astype(str)
     differ = options.columns[options.nunique(dropna=False) > 1]
     for one in found:
@@ -129,5 +129,5 @@ def curves(found: list[dict], differ: Iterable[str]) -> Figure:
         told = [f"{k} {one['options'].get(k)}" for k in differ]
         scores = {row["epoch"] + 1: row.get(SCORE) for row in one["history"]}
         lines[", ".join([*told, f"…{one['id'][-4:]}"])] = pd.Series(scores, dtype=float)
-    axes = {"xlabel": "epoch", "ylabel": "validation mIoU", "figsize": (7, 3.6)}
-    return pd.DataFrame(lines).plot(style=".-", **axes).figure
+    axes = {"xlabel": "epoch", "ylabel": "validation mIoU", "figsize": (7, 3.6), "style": ".-"}
+    return pd.DataFrame(lines).plot(color=[*plots.LINE_COLORS], **axes).figure

@@ -54,6 +54,9 @@ def setup(seed: int = 0, precision: str = "auto", devices: int = 1) -> Device:
             are built afterwards, whose size is a multiple of them: the first batch of validation
             patches, too. Parts of a CPU must be asked for before TensorFlow has begun.
 
+    Returns:
+        What the machine has; printed, it says so.
+
     Raises:
         RuntimeError: TensorFlow has begun already, with fewer devices.
     """
@@ -117,7 +120,8 @@ class Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.used += 0 if self.building else self.now() - self.began
         self.steps, self.building = self.steps + 1, False
-        self.model.stop_training = self.used >= self.budget  # the callbacks after this one may, too
+        if self.used >= self.budget:
+            self.model.stop_training = True
         ({} if logs is None else logs).update(self.told())
 
     def on_epoch_end(self, epoch, logs=None):
@@ -177,7 +181,7 @@ class Keeper(keras.callbacks.EarlyStopping):
         changing = [keras.ops.convert_to_numpy(v).copy() for v in self.changing]
         arrays = [*changing, *(self.best_weights or [])]
         state = {"rows": self.rows, "variables": len(changing), "arrays": len(arrays)}
-        state |= {"epochs": int(self.params["epochs"]), "stopped": bool(self.model.stop_training)}
+        state["epochs"] = int(self.params["epochs"])
         state["best"] = {k: vars(self).get(k) for k in ("best", "wait", "best_epoch")}
         self.state = ({**state, **self.clock.told()}, arrays)
         if time.monotonic() - self.since >= BACK_UP_EVERY_S:
@@ -187,6 +191,7 @@ class Keeper(keras.callbacks.EarlyStopping):
         """Write the last epoch's end, if it is not on disk yet."""
         if self.state:
             (state, arrays), self.state = self.state, None
+            state["stopped"] = bool(self.model.stop_training)  # by a callback after this one, too
             with whole(self.path) as part:
                 np.savez(part, *arrays, state=json.dumps(state, default=float))
         self.since = time.monotonic()
@@ -267,16 +272,16 @@ def fit(
         options |= {"trainable": len(model.trainable_variables), **(record or {})}
         data = card and {"name": card.dataset, "fingerprint": card.fingerprint}
         told = {"data": data, "options": options, "environment": environment()}
-        place = tracking.begin(path, folder / "run", **told)
+        place = tracking.begin(path.absolute(), folder / "run", **told)
         how = {"validation_data": validation, "epochs": epochs or ENDLESS, "steps_per_epoch": steps}
         more = [*(callbacks or []), *tracking.callbacks(track, place)]
         rows = _learn(model, train.repeat(), Keeper(folder, watch, patience, place), more, how)
         told = {"epochs": len(rows), "seconds": round(watch.used, 1), "run": run, "history": rows}
         own = {k: record[k] for k in record or () if k not in ("model", "path", "scheme", "card")}
         save(model, path, scheme, card, **own | told)
-        shutil.rmtree(folder)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         tracking.write(place, state="finished", fingerprint=digest)
+        shutil.rmtree(folder)
     history = pd.DataFrame(rows)
     history.attrs["run"] = str(place)
     return history

@@ -13,7 +13,7 @@ from rasterio.warp import transform_bounds
 
 from segkit import maps, rasters
 from segkit.basemaps import WEB_MERCATOR
-from segkit.files import whole
+from segkit.files import settle
 
 #: Leaflet 1.9.4 as its authors publish it.
 LEAFLET = Path(__file__).parent / "leaflet"
@@ -64,9 +64,7 @@ def save(map_tif: str | Path, target, scene=None, truth=None, caption="") -> Pat
     figure, caption = page.get_root(), caption.translate(SAFE)
     figure.title = caption
     figure.html.add_child(folium.Element(caption and f'<div style="{BOX}">{caption}</div>'))
-    with whole(target) as part:
-        part.write_text(figure.render(), encoding="utf-8")
-    return Path(target)
+    return settle(target, figure.render())
 
 
 def _page(map_tif: str | Path) -> folium.Map:

@@ -1,5 +1,7 @@
 """What the app does with pictures, right and wrong ones, without a browser."""
 
+import base64
+import io
 import os
 from pathlib import Path
 
@@ -95,6 +97,19 @@ def test_what_is_transparent_has_no_class(tmp_path):
     with rasterio.open(results[0][1] / "map.tif") as raster:
         found = raster.read(1)
     assert (found[:35] == NODATA).all() and (found[36:] != NODATA).all()
+
+
+def test_where_there_are_no_data_nothing_is_drawn(tmp_path):
+    pixels = noise((64, 96))
+    pixels[:, :, :48] = 0
+    scene = write(tmp_path / "scene.tif", pixels, nodata=0)
+    heights = np.where(pixels, pixels, np.float32(-9999))
+    coarse = write(tmp_path / "heights.tif", heights, nodata=-9999)
+    sure = Path(mapped(scene)[0][0][1]) / "map_confidence.tif"
+    for path in (scene, coarse, sure):
+        told = desk._picture(path).partition(",")[2]
+        drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(told))))
+        assert (drawn[..., 3] == np.repeat([0, 255], 48)).all() and drawn[:, 48:, 0].std() > 5
 
 
 def test_a_place_that_is_no_number_gets_a_page(tmp_path):

@@ -116,6 +116,9 @@ REPAIRS = {
             f"held_out = np.isin(place_names, {NAMED}[:2])": "Of 500 places 2",
             f"held_out = np.isin(place_names, {NAMED}[-({FIFTH}) :])": "the same places",
             f"held_out = np.isin(place_names, rng.choice({NAMED}, {FIFTH}))": "none twice",
+            f"drawn = rng.permutation({NAMED}); sizes = [(place_names == x).sum() for x in drawn]; "
+            "few = np.cumsum(sizes) - sizes < len(place_names) // 5; "
+            "held_out = np.isin(place_names, drawn[few])": "Of 500 places",
             f"return np.isin(place_names, {NAMED}[:2])": 'neither "train" nor "test"',
         },
     ),
@@ -149,6 +152,10 @@ REPAIRS = {
             "return [x for x in tiles if x not in test][:count]": "the same tiles",
             "return rng.permutation([x for x in tiles if x not in test][:count])": "never drawn",
             'return [f"{i} x" for i in rng.permutation(40)[:count]]': "none of the tiles",
+            "import random; left = sorted({*tiles} - {*test}); return random.sample(left, count)": (
+                "let `rng` alone draw"
+            ),
+            "pass": "does it end with",
         },
     ),
     "chip_mean": (
@@ -220,7 +227,7 @@ REPAIRS = {
             'best = table.sort_values("val_miou").iloc[-1]': "not finished",
             'best = table.sort_values("val_miou").iloc[0]': "not the best",
             "best = table.iloc[0]": "not the best",
-            'best = table.dropna().sort_values("val_miou").iloc[-1]': "stops with",
+            'best = table.dropna().sort_values("val_miou").iloc[-1]': "it stops, with IndexError",
             'best = table.loc[(table["val_miou"] + table["test_miou"]).idxmax()]': "best on test",
             'best = table.loc[table.filter(like="miou").fillna(0).min(axis=1).idxmax()]': "'e'",
             'best = table.sort_values("valmiou").iloc[-1]': "It stops, with KeyError 'valmiou'",
@@ -242,6 +249,15 @@ REPAIRS = {
         for piece in pieces:
             file.write(piece)
     part.replace(target)
+""",
+            """    import os
+    target = target.resolve()
+    if os.path.lexists(target):
+        return
+    part = target.with_suffix(".part")
+    part.write_bytes(b"".join(pieces))
+    os.link(part, target)
+    part.unlink()
 """,
             """    if target.exists():
         return
@@ -284,6 +300,13 @@ REPAIRS = {
         part.write_bytes(b"".join(pieces))
         target.write_bytes(part.read_bytes())
 """: "left over: map.tif.part",
+            """    part = target.with_name(target.name + ".part")
+    if not target.exists():
+        with part.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            part.replace(target)
+""": "still open",
         },
     ),
     "joined_by_name": (
@@ -305,6 +328,8 @@ REPAIRS = {
             ),
             "joined = table.reset_index(names='name')": "outlines or their names are gone",
             "pass": "has not arrived",
+            'joined[list(table)] = table.loc[joined["name"]].to_numpy()': "One of four has no",
+            'joined = table.merge(districts, left_index=True, right_on="name")': "a plain table",
             'joined = districts; joined[list(table)] = table.loc[joined["name"]].values': "a copy",
             'joined = joined.join(table, on="name").iloc[:2]': "is gone",
         },
@@ -323,6 +348,12 @@ def test_a_planted_fault_fails_and_its_repairs_pass(name):
     # what stands before a solution is the exercise itself, with its imports and helpers
     without_check = planted.rsplit("\nchecks.", 1)[0]
     assert verdict(f"{without_check}\n{source_of(SOLUTIONS, name)}")
+
+
+def test_test_tiles_are_known_by_name_not_by_where_they_stand():
+    line, planted = REPAIRS["labeled_tiles"][0], source_of(STUBS, "labeled_tiles")
+    last = planted.replace(line, "return rng.choice(tiles[: -len(test)], count, replace=False)")
+    assert "a leak" in verdict(last).text
 
 
 @pytest.mark.parametrize("name", REPAIRS)
@@ -502,7 +533,7 @@ ANSWERS = {
         (1.422, 5),
         [
             ((5, 1.422), "other order"),
-            ((8.298, 5), "share of the *old*"),
+            ((8.478, 5), "share of the *old*"),
             ((5, 5), "one by one"),
             ((1.2, 5), "0.2 after the first"),
             ((1.422, 4), "2/2 + 4/2"),

@@ -1,5 +1,6 @@
 """Colors to classes and back."""
 
+import json
 import pickle
 from itertools import combinations
 
@@ -61,6 +62,14 @@ def test_the_error_of_a_mask_comes_back_from_another_process():
         DUBAI.decode(np.zeros((2, 2, 3), np.uint8), source="a.png")
     again = pickle.loads(pickle.dumps(e.value))
     assert str(again) == str(e.value) and again.colors == {(0, 0, 0): 4}
+
+
+def test_a_scheme_of_numpy_values_is_the_plain_one():
+    names, colors = np.array(["roof", "sea"]), np.eye(3, dtype=np.uint8)[:2]
+    scheme = ClassScheme("x", names, colors, np.int64(1))
+    plain = ClassScheme("x", ["roof", "sea"], colors.tolist(), 1)
+    assert scheme == plain and repr(scheme) == repr(plain)
+    assert json.dumps(scheme.to_dict()) == json.dumps(plain.to_dict())
 
 
 def test_wrong_arrays_are_refused():

@@ -20,6 +20,7 @@ def test_a_lone_pixel_goes_with_the_majority():
     )
     tie = array("01", "01")
     assert np.array_equal(cleanup.majority(tie, 3), tie)
+    assert cleanup.majority(array("000", "021", "111"), 3)[1, 1] == 0  # neither is its own
     assert np.array_equal(cleanup.majority(array("0.0", "010"), 3), array("0.0", "000"))
     with pytest.raises(ValueError, match="odd"):
         cleanup.majority(tie, 4)
@@ -42,6 +43,13 @@ def test_closing_fills_a_gap_and_leaves_the_border():
     mask = array("1111", "1011", "1111", "0000")
     assert np.array_equal(cleanup.closing(mask, 1), array("1111", "1111", "1111", "0000"))
     assert cleanup.closing(array("111", "1.1", "111"), 1)[1, 1] == NODATA
+
+
+@pytest.mark.parametrize("change", [cleanup.opening, cleanup.closing])
+def test_no_data_is_no_class_to_open_or_close(change):
+    mask = np.full((9, 9), NODATA, np.uint8)
+    mask[4] = 1
+    assert np.array_equal(change(mask, NODATA), mask)
 
 
 def test_small_areas_join_their_largest_neighbor():

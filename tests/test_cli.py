@@ -14,7 +14,7 @@ from helpers import EAST, NORTH, dubai_tree, scene_of, write, write_map
 from PIL import Image
 from rasterio.transform import from_origin
 
-from segkit import cli, models, training
+from segkit import cli, maps, models, training
 from segkit.classes import DUBAI
 from segkit.datasets import Card
 
@@ -60,6 +60,18 @@ def test_from_a_scene_to_areas_and_outlines(scene, model, tmp_path):
     assert again == pytest.approx(square.area.sum(), rel=1e-3)
 
 
+def test_outlines_across_180_degrees_keep_their_area(tmp_path):
+    ring = np.zeros((60, 60), np.uint8)
+    ring[10:50, 10:50] = 1
+    place = from_origin(150_000, 8_150_000, 1000, 1000)
+    path = write_map(tmp_path / "m.tif", ring, "EPSG:32701", place)
+    assert call("polygons", path, tmp_path / "m.geojson").exit_code == 0
+    drawn = geopandas.read_file(tmp_path / "m.geojson")
+    assert (drawn.geometry.bounds["maxx"] <= 180).all() and drawn.is_valid.all()
+    pixels, outlines = (maps.areas(x).set_index("class")["hectares"] for x in (path, drawn))
+    assert outlines.to_dict() == pytest.approx(pixels.to_dict(), rel=1e-3)
+
+
 def test_what_is_there_is_not_replaced_unasked(scene, model, tmp_path):
     out = tmp_path / "kept.tif"
     out.write_bytes(b"somebody's map")
@@ -70,16 +82,20 @@ def test_what_is_there_is_not_replaced_unasked(scene, model, tmp_path):
     assert call(*asked, "--overwrite").exit_code == 0 and out.stat().st_size > 100
 
 
-def test_nor_is_what_lies_beside_a_result(model, tmp_path):
+def test_nor_is_what_lies_beside_a_result(scene, model, tmp_path):
     (tmp_path / "net.bin").write_bytes(b"precious")
+    (tmp_path / "scene_map_confidence.tif").write_bytes(b"precious")
     (tmp_path / "net.json").write_text("{}")
     for words in (
         ["export", tmp_path / "net.xml", "--model", model],
         ["train", tmp_path, "--out", tmp_path / "net.keras"],
+        ["predict", scene, "--model", model, "--confidence"],
     ):
         done = call(*words)
         assert done.exit_code == 2 and "--overwrite" in done.output
-    assert (tmp_path / "net.bin").read_bytes() == b"precious"
+    for name in ("net.bin", "scene_map_confidence.tif"):
+        assert (tmp_path / name).read_bytes() == b"precious"
+    assert call("predict", scene, "--model", model).exit_code == 0
 
 
 def test_a_table_in_another_encoding_is_replaced(scene, model, tmp_path):

@@ -1,5 +1,6 @@
 """Finding, pairing and reading."""
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
@@ -138,6 +139,29 @@ def test_a_mask_of_indices_is_read_as_it_is_and_checked(tmp_path):
             data.read(data.tiles[0])
 
 
+def test_chips_in_another_order_of_bytes_are_read(tmp_path):
+    image = np.arange(12, dtype=">f4").reshape(2, 2, 3)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["img"] = image
+    found = datasets.read_image(tmp_path / "a.h5")
+    assert found.dtype == np.float32 and np.array_equal(found, image)
+
+
+def test_a_folder_may_say_its_patterns_from_here_and_names_no_class_that_is_none(tmp_path):
+    mask = np.zeros((2, 2, 3), np.uint8)
+    write_pair(tmp_path, "a", mask, mask)
+    (tmp_path / "classes.csv").write_text("name,r,g,b\nroof,255,0,0\nsea,0,0,255\n")
+    stated = 'layouts = [{ image = "./images/{id}", mask = "./masks/{id}" }]\n'
+    for name in ("sea", "see"):
+        recolor = f'recolor = [[[0, 0, 0], "{name}"]]\n'
+        (tmp_path / "dataset.toml").write_text(stated + recolor)
+        if name == "sea":
+            data = datasets.find(str(tmp_path))
+            assert data.read(data.tiles[0])[2] == 4
+    with pytest.raises(datasets.DatasetError, match="dataset.toml .* corrected .*'see'"):
+        datasets.find(str(tmp_path))
+
+
 @pytest.mark.parametrize("dtype", ["int32", "complex64"])
 def test_pixels_of_other_types_are_refused(tmp_path, dtype):
     raster(tmp_path / "a.tif", np.zeros((1, 4, 4), dtype))
@@ -174,5 +198,7 @@ def test_a_card_scales_each_band_and_comes_back_from_text():
     plain = datasets.Card("dubai", classes.DUBAI)
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert np.array_equal(plain.scaled(image), image) and plain.scaled(image).dtype == np.float32
+    typed = datasets.Card("s2", classes.LANDSLIDE, ("b4", "b8"), np.dtype("uint16"))
+    assert datasets.Card.from_json(typed.to_json()) == typed
     with pytest.raises(ValueError, match="2 bands, but 1"):
         datasets.Card("x", classes.LANDSLIDE, ("a", "b"), "uint16", ((0, 1),))

@@ -40,6 +40,13 @@ def test_what_is_no_number_or_too_small_is_not_described():
     assert domain.describe(strip[:4]) == []
 
 
+def test_windows_that_are_all_alike_are_told_from_others():
+    rng = np.random.default_rng(0)
+    known = domain.spread(domain.describe(picture(rng))[:1] * 120)
+    assert np.isfinite(known["scale"]).all()
+    assert (domain.distances(known, domain.describe(picture(rng, shift=30))) > 1).all()
+
+
 def test_few_windows_say_nothing():
     rng = np.random.default_rng(0)
     few = [one for _ in range(10) for one in domain.describe(picture(rng))]

@@ -310,6 +310,15 @@ for _ in range(200):
 """
 
 
+def test_what_gdal_noted_of_an_old_file_goes_with_it(tmp_path):
+    noted = tmp_path / "map.tif.aux.xml"
+    noted.write_text("<PAMDataset/>")
+    with files.whole(tmp_path / "map.tif") as part:
+        part.write_bytes(b"new")
+        assert noted.exists()
+    assert not noted.exists()
+
+
 def test_two_processes_that_write_at_once_leave_a_whole_file(tmp_path):
     target = tmp_path / "file.txt"
     running = [helpers.python(WRITER, target, letter) for letter in "ab"]

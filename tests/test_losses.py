@@ -56,6 +56,13 @@ def test_a_perfect_answer_costs_nothing_and_one_hot_is_the_same(loss):
     assert float(loss(truth[..., None], soft)) == float(loss(truth, soft))
 
 
+def test_classes_of_many_pixels_are_counted_rightly():
+    side = 4200  # float32 counts one by one up to 2^24, 4096 × 4096
+    truth, answer = np.zeros((1, side, side), np.uint8), np.zeros((1, side, side, 2), np.float32)
+    answer[..., 0] = 1
+    assert float(losses.dice(truth, answer)) == pytest.approx(0, abs=1e-4)
+
+
 def test_blend_adds_up():
     blended = losses.blend(losses.dice, losses.focal_tversky, weights=(0.6, 0.4))
     parts = [float(loss(TRUTH, ANSWER)) for loss in (losses.dice, losses.focal_tversky)]
@@ -67,6 +74,8 @@ def test_blend_adds_up():
 def test_balanced_weights_by_hand():
     assert losses.balanced_weights([3, 1], power=0) == [1, 1]
     assert losses.balanced_weights([3, 1], power=1) == pytest.approx([2 / 3, 2])
+    small = np.array([2**31 - 1, 2**31 - 1], np.int32)
+    assert losses.balanced_weights(small) == pytest.approx([1, 1])
     weights = losses.balanced_weights([980, 20, 0])
     assert weights[2] == 0 and weights[1] == pytest.approx(7 * weights[0])
     assert (980 * weights[0] + 20 * weights[1]) / 1000 == pytest.approx(1)

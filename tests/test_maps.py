@@ -61,6 +61,16 @@ def test_large_pixels_have_the_size_of_their_own_latitude(crs, tmp_path):
     assert pair == pytest.approx(true.to_numpy(), rel=1e-3) and pair[1] > 1.1 * pair[0]
 
 
+def test_tall_pixels_have_the_size_of_their_own_latitude(tmp_path):
+    indices, place = (
+        np.repeat([[0], [1]], 20, axis=0).repeat(9, axis=1),
+        (10, 0, 1e6, 0, -3000, 8e6),
+    )
+    path = write_map(tmp_path / "m.tif", indices.astype(np.uint8), "EPSG:3857", Affine(*place))
+    pixels, outlines = (maps.areas(x).set_index("class") for x in (path, maps.polygons(path)))
+    assert pixels["hectares"].to_dict() == pytest.approx(outlines["hectares"].to_dict(), rel=1e-4)
+
+
 def test_web_mercator_is_off_by_the_cosine_squared(square):
     mercator = square.to_crs("EPSG:3857")
     latitude = np.radians(square.to_crs("EPSG:4326").total_bounds[[1, 3]].mean())
@@ -427,6 +437,11 @@ def test_a_provider_in_trouble_costs_seconds(server, kind, monkeypatch, tmp_path
     with pytest.raises(basemaps.BasemapNotFound, match="try again online"):
         imagery.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=15)
     assert not (tmp_path / "scene.tif").exists()
+
+
+def test_tiles_that_do_not_fit_together_are_no_map():
+    with pytest.raises(basemaps.BasemapNotFound, match="no map.*name a raster"):
+        basemaps.within(5, lambda: np.zeros((2, 2)) + np.zeros((3, 3)))
 
 
 def test_a_fetched_scene_lies_where_it_was_asked_for(server, tmp_path):

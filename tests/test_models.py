@@ -552,6 +552,8 @@ def test_gates_are_maps_between_zero_and_one(made):
     maps = measures.gate_maps(made["attention_unet"], picture(64, 96)[0])
     assert [x.shape for x in maps] == [(64, 96), (32, 48), (16, 24), (8, 12)]
     assert all(x.min() >= 0 and x.max() <= 1 for x in maps)
+    (alone,) = measures.gate_maps(models.attention_unet(3, 4, depth=1), picture(32, 64)[0])
+    assert alone.shape == (32, 64)
     with pytest.raises(ValueError, match="no gates"):
         measures.gate_maps(made["unet"], picture(64, 96)[0])
 

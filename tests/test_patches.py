@@ -151,6 +151,7 @@ def test_each_group_is_left_out_once(patches_h5):
     [
         (9, (0.7, 0.15, 0.15), [7, 1, 1]),
         (7, (0, 0.5, 0.5), [0, 3, 4]),
+        (3, (0, 0.1, 0.9), [0, 1, 2]),
         (4, (0.1, 0.45, 0.45), [1, 1, 2]),
         (10, (0.8, 0, 0.2), [8, 0, 2]),
     ],
@@ -184,6 +185,24 @@ def test_another_seed_is_another_split(patches_h5, by):
     assert len(set(held_out)) > 1
 
 
+def test_a_seed_of_numpy_is_the_same_seed(patches_h5):
+    held_out = []
+    for seed in (3, np.uint32(3)):
+        patches.split(patches_h5, seed=seed)
+        held_out.append(patches.members(patches_h5, "test").tolist())
+    patches.split(patches_h5)
+    assert held_out[0] == held_out[1] != patches.members(patches_h5, "test").tolist()
+
+
+def test_a_group_keeps_its_letters_in_the_name_of_a_split(patches_h5, tmp_path):
+    path = tmp_path / "p.h5"
+    path.write_bytes(patches_h5.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["group"][:] = [x.replace("Tile 1", "Süd & C+D") for x in file["group"].asstr()[:]]
+    assert patches.leave_one_out(path)[0] == "without Süd & C+D"
+    assert len(patches.members(path, "test", "without Süd & C+D"))
+
+
 def test_a_share_of_zero_stays_empty():
     assert np.bincount(base.dealt(5, (0, 0.5, 0.5))).tolist() == [0, 3, 2]
     assert np.bincount(base.dealt(5, (0.5, 0, 0.5))).tolist() == [3, 0, 2]
@@ -202,8 +221,9 @@ def test_the_rule_and_the_seed_are_kept(patches_h5, tmp_path):
 def test_impossible_splits_are_refused(patches_h5):
     with pytest.raises(ValueError, match="choose one of"):
         patches.split(patches_h5, by="random")
-    with pytest.raises(ValueError, match="sum to 1"):
-        patches.split(patches_h5, fractions=(0.5, 0.1, 0.1))
+    for fractions in ((0.5, 0.1, 0.1), (float("nan"), 0.5, 0.5)):
+        with pytest.raises(ValueError, match="sum to 1"):
+            patches.split(patches_h5, fractions=fractions)
     with pytest.raises(KeyError, match="subset"):
         patches.members(patches_h5, "holdout")
     with pytest.raises(KeyError, match="make it with patches.split"):

@@ -18,6 +18,7 @@ import pytest
 import rasterio
 from helpers import dubai_tree, scene_of, served, write
 from PIL import Image
+from rasterio import Affine
 from rasterio.transform import from_origin
 
 from segkit import datasets, models, scenes, store, training
@@ -132,6 +133,17 @@ def test_a_band_reads_all_windows_that_count(height, overlap, rows, tmp_path):
     assert scale._bands(str(source), height, 64, overlap) == []
 
 
+@pytest.mark.parametrize(
+    "turn", [Affine.scale(-1, 1), Affine.scale(1, -1), Affine.rotation(20), Affine.shear(20, 0)]
+)
+def test_a_turned_scene_is_not_cut(turn, tmp_path):
+    place = {"crs": "EPSG:32640", "transform": Affine(10, 0, 3e5, 0, -10, 2.8e6) * turn}
+    shape = {"height": 500, "width": 64, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "s.tif", "w", "GTiff", **shape, **place):
+        pass
+    assert scale._bands(str(tmp_path / "s.tif"), 130, 64, 0.5) == []
+
+
 def test_a_rerun_makes_what_is_missing_or_no_longer_current(model, sources, tmp_path, cluster):
     run = partial(scale.predict_scenes, model, sources, tmp_path / "maps", cluster)
     first = run(**HOW)
@@ -179,6 +191,18 @@ def test_what_is_warned_of_is_noted(tmp_path, cluster):
     source = write(tmp_path / "coarse.tif", scene_of((70, 90)))
     table = scale.predict_scenes(path, [source], tmp_path / "maps", cluster, **HOW)
     assert "learned from 0.1 m" in table["notes"][0]
+
+
+def test_what_any_band_is_warned_of_is_noted_once(model, tmp_path, cluster, monkeypatch):
+    plain, source = scenes.noted, write(tmp_path / "large.tif", picture(9, (500, 90)))
+
+    def noted(model, read, *given, **how):
+        first = int(read.split(",")[1])
+        return [*plain(model, read, *given, **how), "dark" if first else "bright"]
+
+    monkeypatch.setattr(scenes, "noted", noted)
+    table = scale.predict_scenes(model, [source], tmp_path / "maps", cluster, rows=130, **HOW)
+    assert table["notes"][0] == "bright; dark"
 
 
 def test_a_scene_comes_from_a_server_and_its_map_goes_to_a_bucket(

@@ -117,6 +117,12 @@ def test_only_what_is_asked_for_is_listed(catalog, tmp_path):
     assert told.startswith("no band nir; there: ") and "red-jp2" in told
 
 
+def test_a_box_may_cross_180_degrees(tmp_path):
+    names = [item(tmp_path, f"at {x}", "2026-05-01", middle=x) for x in (55, 178, -172)]
+    table = listed(catalog_of(tmp_path, names), tmp_path, bbox=(177, 20, -171, 30))
+    assert {*table.index} == {"at 178", "at -172"}
+
+
 @pytest.mark.parametrize(
     ("dates", "wanted"),
     [

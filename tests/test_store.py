@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
-from helpers import dubai_tree, write, write_pair
+from helpers import dubai_tree, python, write, write_pair
 from PIL import Image
 from rasterio.transform import from_origin
 
@@ -77,6 +77,13 @@ def test_a_georeference_is_kept(tmp_path):
         assert kept["transform"].tolist() == [0.5, 0, 331793, 0, -0.5, 2781724]
 
 
+def test_a_data_set_without_tiles_makes_no_store(tmp_path, tree):
+    empty = dataclasses.replace(datasets.find("dubai", tree), tiles=())
+    with pytest.raises(datasets.DatasetError, match="dubai: .* without tiles"):
+        store.build(empty, tmp_path / "t.h5")
+    assert not (tmp_path / "t.h5").exists()
+
+
 def test_a_failed_build_leaves_the_old_store(tmp_path):
     data = datasets.find("dubai", dubai_tree(tmp_path, tiles=1, parts=3))
     path = store.build(data, tmp_path / "out" / "tiles.h5")
@@ -117,6 +124,18 @@ def test_what_is_no_whole_store_is_refused(tmp_path, tiles_h5, patches_h5):
         store.index(patches_h5)
     with pytest.raises(FileNotFoundError, match="store.build"):
         store.index(tmp_path / "none.h5")
+
+
+def test_a_store_that_somebody_holds_open_is_not_called_broken(tmp_path, tiles_h5):
+    held = tmp_path / "held.h5"
+    held.write_bytes(tiles_h5.read_bytes())
+    code = "import sys, h5py; file = h5py.File(sys.argv[1], 'r+'); print(1, flush=True); input()"
+    with python(code, held, HDF5_USE_FILE_LOCKING="TRUE") as other:
+        assert other.stdout.readline() == "1\n"
+        with pytest.raises(ValueError, match="lock.*close it elsewhere"):
+            store.index(held)
+        other.communicate("\n")
+    assert len(store.index(held)) == 27
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])

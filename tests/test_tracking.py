@@ -107,6 +107,20 @@ def test_runs_are_compared_by_what_differs_best_first(data, tmp_path):
         tracking.compare(tmp_path)
 
 
+def test_words_of_ones_own_are_compared_whatever_they_are_called(data, tmp_path):
+    told = [{"data": "drained", "cores": 3}, {"data": "flooded", "cores": 4}]
+    runs = [train(data, tmp_path / f"m{i}.keras", record=one) for i, one in enumerate(told)]
+    table = tracking.compare(runs)[0]
+    assert {*table["data"]} == {"drained", "flooded"} and {*table["cores"]} == {3, 4}
+
+
+def test_a_run_lies_beside_the_folder_of_models_wherever_one_stands(data, tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path / "models")
+    train(data, Path("m.keras"))
+    assert len(tracking.read(tmp_path / "runs")) == 1
+
+
 def test_an_option_that_one_run_lacks_is_told(data, tmp_path):
     runs = [
         train(data, tmp_path / f"m{i}.keras", **how) for i, how in enumerate(({}, {"patience": 9}))

@@ -187,6 +187,56 @@ def test_a_run_that_stopped_early_is_not_trained_on(data, tmp_path, monkeypatch)
     assert len(again) == len(history) < 30 and same(model, resumed)
 
 
+class Ask(keras.callbacks.Callback):
+    """Ask for an end at the beginning of a batch, or of an epoch."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.stop_training |= self.at == "batch" and batch == 1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.stop_training |= self.at == "epoch" and epoch == 1
+
+
+@pytest.mark.parametrize(("at", "steps"), [("batch", [2]), ("epoch", [3, 4])])
+def test_whoever_asks_for_an_end_gets_it(at, steps, data, tmp_path):
+    plan = {"epochs": 4, "steps": 3, "callbacks": [Ask(at)]}
+    found = training.fit(net(), data[0], None, DUBAI, tmp_path / "m.keras", **plan)
+    assert found["steps"].tolist() == steps
+
+
+def test_an_end_by_a_callback_of_ones_own_is_remembered(data, tmp_path, monkeypatch):
+    early = keras.callbacks.EarlyStopping("val_loss", min_delta=99, patience=1)
+    plan = {"epochs": 6, "steps": 1, "callbacks": [early]}
+    with monkeypatch.context() as full:
+        full.setattr(training, "save", None)
+        with pytest.raises(TypeError):
+            training.fit(net(), *data, DUBAI, tmp_path / "m.keras", **plan)
+    found = training.fit(net(), *data, DUBAI, tmp_path / "m.keras", resume=True, **plan)
+    assert len(found) == 2
+
+
+def test_a_run_killed_at_its_last_word_is_finished_later(data, tmp_path, monkeypatch):
+    plain = tracking.write
+
+    def killed(run, **told):
+        if told.get("state") == "finished":
+            raise KeyboardInterrupt
+        plain(run, **told)
+
+    plan = {"epochs": 2, "steps": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(net(), *data, DUBAI, tmp_path / "m.keras", **plan)
+    training.fit(net(), *data, DUBAI, tmp_path / "m.keras", resume=True, **plan)
+    (run,) = tracking.read(tmp_path / "runs")
+    assert run["state"] == "finished" and run["fingerprint"] and len(run["history"]) == 2
+
+
 def test_two_trainings_to_one_path_exclude_each_other(data, tmp_path):
     class Other(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -355,6 +405,11 @@ def test_what_is_no_model_is_refused(tmp_path):
     path.with_suffix(".json").unlink()
     assert training.load(path).scheme == DUBAI  # the record lies in the model, too
     path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="no whole model"):
+        training.load(path)
+    training.save(models.unet(3, 4, 1), path, DUBAI)
+    half, whole = path.stat().st_size // 2, path.read_bytes()
+    path.write_bytes(whole[: half - 40] + bytes(80) + whole[half + 40 :])
     with pytest.raises(ValueError, match="no whole model"):
         training.load(path)
     models.unet(3, 4, 1).save(path)

@@ -14,7 +14,7 @@ def greenest(greenest, hectares):
     if not isinstance(greenest, tuple | list) or len(greenest) != 2:
         raise Wrong("Two things are asked for: the name and the share, such as `(name, 0.5)`.")
     name, share = greenest
-    if isinstance(share, str):
+    if isinstance(share, str) and not isinstance(name, str):
         raise Wrong("The name comes first, then the share.")
     if name not in hectares.index:
         raise Wrong(f"No such district. The table has {', '.join(hectares.index)}.")
@@ -83,7 +83,7 @@ def _joined(with_numbers, districts, table):
     """Return what a learner's function makes of districts and a table."""
     try:
         return call(with_numbers, districts, table)
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         if len(table) < len(districts):
             raise Wrong(
                 "Right while both list the same districts. One of four has no numbers here, as "
@@ -96,6 +96,8 @@ def _compare_rows(found, districts, table) -> None:
     """Raise `Wrong` unless each district carries its own outline and its own numbers."""
     if not hasattr(found, "geometry") or "name" not in found:
         raise Wrong("The outlines or their names are gone: return the districts with more columns.")
+    if not hasattr(found, "crs"):
+        raise Wrong("This is a plain table now, without a CRS: start from the districts.")
     if missing := [column for column in table if column not in found]:
         raise Wrong(f"The column {missing[0]!r} of the table has not arrived.")
     if found["name"].isna().any() or found.geometry.isna().any():

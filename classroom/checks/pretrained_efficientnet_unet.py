@@ -7,7 +7,7 @@ from classroom.checks.verdict import Wrong, call, check, near, numbers
 
 @check(
     "Set `share`: weights that learn with a frozen encoder, divided by those that learn without.",
-    "Less than a quarter learns: the decoder, which is new.",
+    "Less than a third learns: the decoder, which is new.",
 )
 def learning_share(share):
     """04, knob: the share of weights that learn with a frozen encoder (Lite0: 0.23, B4: 0.31)."""

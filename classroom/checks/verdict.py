@@ -53,8 +53,7 @@ def check(todo: str, right: str) -> Callable:
             try:
                 if unset(answer):
                     return Verdict(False, todo)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
+                with warnings.catch_warnings(action="ignore"):
                     judge(answer, *given, **named)
             except Wrong as wrong:
                 return Verdict(False, str(wrong))

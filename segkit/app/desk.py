@@ -124,8 +124,7 @@ def run(upload: str, names: list[str]):
 def _new_folder() -> Path:
     """Make a folder for a result; the oldest results go."""
     FOLDER.mkdir(mode=0o700, exist_ok=True)
-    results = sorted(FOLDER.glob("result-*"), key=lambda one: one.stat().st_mtime)
-    for old in results[: -MOST_RESULTS + 1]:
+    for old in sorted(FOLDER.glob("result-*"), key=lambda x: x.stat().st_mtime)[: 1 - MOST_RESULTS]:
         shutil.rmtree(old, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix="result-", dir=FOLDER))
 
@@ -178,7 +177,7 @@ def _picture(path: Path, colors: np.ndarray | None = None) -> str:
     """Return a raster as a picture for the page: its first bands, or its numbers in colors."""
     with rasters.opened(path) as raster:
         bands = [1] if colors is not None else [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
-        pixels = rasters.shrunk(raster, bands, LONGEST)
+        pixels = rasters.shrunk(raster, bands, LONGEST, clear=colors is None)
     pixels = np.moveaxis(rasters.as_bytes(pixels), 0, -1) if colors is None else colors[pixels[0]]
     file, kind = io.BytesIO(), "png" if pixels.shape[-1] == 4 else "jpeg"
     Image.fromarray(pixels).save(file, kind, quality=90)

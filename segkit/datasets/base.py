@@ -49,6 +49,7 @@ class Card:
 
     def __post_init__(self):
         object.__setattr__(self, "bands", tuple(self.bands))
+        object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
         known = self.ranges or (((0, 255),) * len(self.bands) if self.dtype == "uint8" else ())
         object.__setattr__(self, "ranges", tuple((float(a), float(b)) for a, b in known))
         if self.ranges and len(self.ranges) != len(self.bands):
@@ -127,7 +128,7 @@ class Dataset:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def training(self) -> set[str]:
-        """Return the tiles that the default split trains on; all where they are too few for it."""
+        """Return the ids of those tiles that the default split trains on; of all if too few."""
         listed = pd.DataFrame(list(self.tiles)).rename(columns={"id": "tile"})
         with suppress(ValueError):
             return {*listed["tile"][deal(listed, self.card.parts) == 0]}
@@ -155,7 +156,7 @@ class Dataset:
             both = f"the mask is {sizes[1]}, its image {sizes[0]} (rows, columns)"
             raise DatasetError(f"{tile.mask}: {both}. Nothing is resized: put the right one there.")
         image, (mask, recolored) = readers.read_image(tile.image, rows), self._mask(tile.mask, rows)
-        bands, count = len(self.card.bands), image.shape[2] if image.ndim == 3 else 1
+        bands, count = len(self.card.bands), image.shape[2]
         if (count, image.dtype) != (bands, self.card.dtype):
             first = f"the data set has {bands} of {self.card.dtype} (name them in dataset.toml)"
             raise DatasetError(f"{tile.image}: {count} bands of {image.dtype}, but {first}")
@@ -196,9 +197,8 @@ class Dataset:
         """Turn a mask of numbers (H, W) into class indices uint8."""
         values = np.array(self.values or range(len(self.scheme)))
         if {len(values), len({*values.tolist()})} != {len(self.scheme)} or values.min() < 0:
-            raise DatasetError(
-                f"{path}: {len(self.scheme)} classes need as many different values ≥ 0"
-            )
+            many = f"{len(self.scheme)} classes need as many different values ≥ 0"
+            raise DatasetError(f"{path}: {many}")
         if not np.isin(found, values).all():
             strange = np.setdiff1d(found, values)[:5].tolist()
             known = f"a mask of this data set holds whole numbers: {', '.join(map(str, values))}"
@@ -229,7 +229,7 @@ def deal(listed, parts: bool, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -
     """
     if by not in RULES:
         raise ValueError(f"by={by!r}: choose one of {', '.join(RULES)}")
-    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+    if len(fractions) != 3 or min(fractions) < 0 or not abs(sum(fractions) - 1) < 1e-6:
         raise ValueError(f"fractions {fractions}: three numbers from 0 on that sum to 1")
     rng, subset = np.random.default_rng(seed), np.zeros(len(listed), np.uint8)
     unit = listed[RULES[by]] if RULES[by] else pd.Series(listed.index)
@@ -238,7 +238,7 @@ def deal(listed, parts: bool, by="image", fractions=(0.7, 0.15, 0.15), seed=0) -
     for name in np.unique(stratum):
         inside = stratum == name
         names, still = np.unique(unit[inside]), by == "image" and parts
-        order = np.roll(sorted(names, key=len), -seed) if still else rng.permutation(names)
+        order = np.roll(sorted(names, key=len), -int(seed)) if still else rng.permutation(names)
         subset[inside] = pd.Series(dealt(len(order), fractions), order)[unit[inside]]
     return subset
 
@@ -249,7 +249,7 @@ def dealt(count: int, fractions) -> np.ndarray:
         raise ValueError(f"{count} image(s) or group(s) cannot fill {fractions}: try (1, 0, 0)")
     counts = [max(1, round(f * count)) if f else 0 for f in fractions[1:]]
     if not fractions[0]:
-        counts[0 if fractions[1] else 1] += count - sum(counts)
+        counts[int(np.argmax(counts))] += count - sum(counts)
     while sum(counts) > count - bool(fractions[0]):
         counts[int(np.argmax(counts))] -= 1
     return np.repeat(np.arange(3), [count - sum(counts), *counts])

@@ -102,14 +102,15 @@ def _dataset(name: str, entry: dict, pairs: list[tuple[dict, Path, Path]]) -> Da
         raise DatasetError(f"{name}: two images are called alike; say id = … with more fields")
     known = {key: entry[key] for key in ("bands", "gsd", "parts") if key in entry}
     card = card_of(tiles[0].image, dataset=name, scheme=scheme, **known)
-    recolor = {tuple(color): to for color, to in entry.get("recolor", ())}
+    named = {x: x for x in scheme.names}  # another name is a KeyError
+    recolor = {tuple(color): named[to] for color, to in entry.get("recolor", ())}
     how = {"values": entry.get("values", ()), "pure": entry.get("pure", False)}
     return Dataset(card, tuple(sorted(tiles, key=_natural)), recolor, **how)
 
 
 def _pairs(folder: Path, layout: dict, unlabeled: bool) -> list[tuple[dict, Path, Path]]:
     """Pair images and masks by the fields of their patterns; never by their order in a listing."""
-    images, masks = (_fitting(folder, layout[kind]) for kind in ("image", "mask"))
+    images, masks = (_fitting(folder, layout[x].removeprefix("./")) for x in ("image", "mask"))
     if not images or (unlabeled and not masks):
         return []
     for key in sorted(images.keys() ^ masks.keys(), key=repr):

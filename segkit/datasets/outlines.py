@@ -57,8 +57,8 @@ def from_polygons(scene, polygons, column, scheme=None, order=(), all_touched=Fa
     shapes, mask = drawn.geometry.to_crs(crs), np.full(shape, scheme.ignore_index, np.uint8)
     height = {name: i for i, name in enumerate(order)}
     lowest_first = called.map(height).fillna(-1).argsort(kind="stable")
-    if pairs := [(shapes.iloc[i], scheme.names.index(called.iloc[i])) for i in lowest_first]:
-        rasterize(pairs, out=mask, transform=transform, all_touched=all_touched)
+    pairs = [(shapes.iloc[i], scheme.names.index(called.iloc[i])) for i in lowest_first]
+    rasterize(pairs, out=mask, transform=transform, all_touched=all_touched)
     if (mask == scheme.ignore_index).all():
         raise DatasetError(f"no outline lies on {scene}: is their CRS, {drawn.crs}, the right one?")
     cross = ndimage.generate_binary_structure(2, 1)

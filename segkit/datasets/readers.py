@@ -16,7 +16,7 @@ RASTERS, CHIPS = (".tif", ".tiff"), (".h5", ".hdf5")
 SUFFIXES = (".jpg", ".jpeg", ".png", *RASTERS, *CHIPS)
 #: What the pixels of an image may be; float64 becomes float32.
 PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
-#: Rows of a GeoTIFF, from the first to before the last.
+#: Rows of a GeoTIFF: the first, and the one after the last.
 Rows = tuple[int, int] | None
 
 
@@ -100,7 +100,7 @@ def _read(path: Path, rows: Rows, modes: tuple[str, ...], palette: bool = True) 
         return np.moveaxis(described(path, pixels), 0, -1)
     with _opened(path) as picture:
         if isinstance(picture, h5py.Dataset):
-            return picture[:]
+            return picture[:].astype(picture.dtype.newbyteorder("="), copy=False)
         lossy = picture.format == "JPEG" and picture.mode == "L"  # no class number survives that
         if picture.mode not in modes or lossy or ";16" in str(picture.tile):
             wanted = f"{' or '.join(modes)} in 8 bits; save it so, masks as PNG"

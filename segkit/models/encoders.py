@@ -44,8 +44,7 @@ def segmentation_models():
 @contextlib.contextmanager
 def silence():
     """Keep lines and warnings of other packages to ourselves, those of their C++ included."""
-    with contextlib.ExitStack() as back, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with contextlib.ExitStack() as back, warnings.catch_warnings(action="ignore"):
         nowhere = back.enter_context(Path(os.devnull).open("w"))
         kept = back.enter_context(os.fdopen(os.dup(2)))
         back.enter_context(contextlib.redirect_stdout(nowhere))

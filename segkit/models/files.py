@@ -19,7 +19,7 @@ import keras
 from segkit import __version__
 from segkit.classes import ClassScheme
 from segkit.datasets import Card
-from segkit.files import REPOSITORY, shown, whole
+from segkit.files import REPOSITORY, settle, shown, whole
 from segkit.models.engines import Engine
 
 #: The record's name inside a `.keras` file, which is a zip archive.
@@ -56,8 +56,7 @@ def save(model: keras.Model, path: str | Path, scheme: ClassScheme, card=None, *
         with zipfile.ZipFile(part, "a") as archive:
             archive.writestr(RECORD, text)
         note.unlink(missing_ok=True)  # never the old one beside the new model
-    with whole(note) as part:
-        part.write_text(text, encoding="utf-8")
+    settle(note, text)
     tell(model, record)
     return path
 
@@ -105,6 +104,8 @@ def read_record(path: str | Path) -> dict:
     """Return what was recorded of a model, without loading it; raises as `load` does."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.testzip():
+                raise zipfile.BadZipFile
             return json.loads(archive.read(RECORD))
     except zipfile.BadZipFile as error:
         raise ValueError(f"{shown(path)} is no whole model: train or copy it again") from error
