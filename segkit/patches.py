@@ -231,7 +231,8 @@ def leave_one_out(patches_h5: str | Path) -> list[str]:
     """Write one split for each group of images: that group is the test set, all others train.
 
     Returns:
-        The splits' names, "without <group>", to be passed wherever a split is asked for; "/" is "%2F" there.
+        The splits' names, "without <group>" ("/" as "%2F"), to be passed wherever a split is asked
+        for.
 
     Raises:
         ValueError: all images are of one group.
