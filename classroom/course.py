@@ -40,7 +40,7 @@ GPU_DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
 PATIENCE = {
     "smoke": "seconds, for a network that has learned next to nothing",
     "quick": "some minutes on a CPU",
-    "gpu": "some minutes on a GPU",
+    "gpu": "nobody has timed it on a GPU yet",
     "full": "how long depends on the GPU; the first line tells it for one epoch",
 }
 

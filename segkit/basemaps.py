@@ -102,6 +102,6 @@ def within(seconds: float, call: Callable, *args, **options):
     try:
         with multiprocessing.pool.ThreadPool(1) as pool:  # whose thread keeps nobody waiting
             return pool.apply_async(call, args, options).get(seconds)
-    except (OSError, ValueError, multiprocessing.TimeoutError) as error:
+    except (OSError, multiprocessing.TimeoutError) as error:
         what = f"the provider gave no map ({str(error) or 'no answer in time'})"
         raise BasemapNotFound(f"{what}: try again online, or name a raster of your own") from error

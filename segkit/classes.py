@@ -107,7 +107,7 @@ class ClassScheme:
             color: of a class that is added.
         """
         names, colors = list(self.names), list(self.colors)
-        if name is not None and name not in names:
+        if name is not None and (name := str(name)) not in names:
             names, colors = [*names, name], [*colors, color]
         index = None if name is None else names.index(name)
         return replace(self, names=names, colors=colors, ignore_index=index)

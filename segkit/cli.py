@@ -96,7 +96,8 @@ def polygons(map_tif, out, simplify, overwrite) -> None:
         raise click.BadParameter(f"{out.name}: a .gpkg or a .geojson")
     with segkit.files.whole(_free(out, overwrite)) as part:
         one = segkit.maps.polygons(map_tif, simplify)
-        how = {"RFC7946": "YES"} if out.suffix == ".geojson" else {}  # degrees, cut at 180
+        # GeoJSON holds degrees, and ends at 180; to 12 digits, that small pixels keep their shape.
+        how = {"RFC7946": "YES", "COORDINATE_PRECISION": 12} if out.suffix == ".geojson" else {}
         (one.to_crs(one.crs or 4326) if how else one).to_file(part, layer="land_cover", **how)
     click.echo(out)
 

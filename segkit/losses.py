@@ -66,7 +66,7 @@ def balanced_weights(pixels: Sequence[int], power: float = 0.5) -> list[float]:
         power: 0 weighs all alike, 1 makes all classes count the same, 0.5 lies between.
     """
     raw = [1 / n**power if n else 0.0 for n in pixels]
-    mean = sum(r * int(n) for r, n in zip(raw, pixels, strict=True)) / sum(map(int, pixels))
+    mean = sum(r * float(n) for r, n in zip(raw, pixels, strict=True)) / sum(map(float, pixels))
     return [r / mean for r in raw]
 
 
@@ -77,7 +77,8 @@ def _overlaps(y_true, y_pred, ignore_index: int | None):
     counts = ops.matmul(ops.transpose(truth), answer)  # a confusion matrix of probabilities
     counted = [c for c in range(classes) if c != ignore_index]
     # In two steps, as float32 counts to 2^24.
-    sums = ops.diagonal(counts), ops.sum(ops.sum(one_hot, 2), (0, 1)), ops.sum(counts, axis=0)
+    rows = ops.sum(ops.reshape(one_hot, (-1, ops.shape(one_hot)[-2], classes)), axis=1)
+    sums = ops.diagonal(counts), ops.sum(rows, axis=0), ops.sum(counts, axis=0)
     hit, row, column = (ops.take(x, counted) for x in sums)
     return hit, row - hit, column - hit
 

@@ -197,9 +197,7 @@ def warped(path: str | Path, crs, bounds=None, resampling=Resampling.bilinear) -
             return np.moveaxis(pixels, 0, -1), turned.window_bounds(part)
 
 
-def shrunk(
-    raster, bands: list[int], longest: int, window=None, resampling=Resampling.nearest, clear=False
-) -> np.ndarray:
+def shrunk(raster, bands, longest, window=None, resampling=Resampling.nearest, clear=False):
     """Read bands (bands, H, W) of an opened raster or a window, its longer side so long at most.
 
     With `clear`, one more band follows where pixels have no data: 0 there, else 255.

@@ -166,8 +166,8 @@ def _join(place: str, parts: list[tuple], done: list[dict]) -> dict:
         began = time.perf_counter() - sum(one["seconds"] for one in done)
         with TemporaryDirectory() as folder:
             mosaic([f"{place}{BAND.format(*part)}.tif" for part in parts], Path(folder, "map.tif"))
-            notes = "; ".join(filter(None, dict.fromkeys(one["notes"] for one in done)))
-            found = _put(folder, place, {"mark": done[0]["mark"], "notes": notes}, began)
+            notes = dict.fromkeys("; ".join(x["notes"] for x in done if x["notes"]).split("; "))
+            found = _put(folder, place, {"mark": done[0]["mark"], "notes": "; ".join(notes)}, began)
         fsspec.core.url_to_fs(place)[0].rm(f"{place}.segkit", recursive=True)
     return found
 
@@ -227,7 +227,7 @@ def scenes_from_stac(
     if searches := top.conforms_to("ITEM_SEARCH"):
         found = top.search(collections=collection, bbox=bbox, datetime=dates).items_as_dicts()
     ends = dates.split("/") if isinstance(dates, str) else dates or ("", "")
-    w, s, e, n = bbox or (-180, -90, 180, 90)  # from east of 180 degrees to west of it, if w > e
+    w, s, e, n = (-180, -90, 180, 90) if bbox is None else bbox  # w > e: across 180 degrees
     places = box(w, s, e + 360 * (w > e), n) | box(w - 360 * (w > e), s, e, n)
     first, last, *rows = (str(one or "")[:10].strip(".") for one in (*ends, *ends)[:2])
     for x in files.progress(found, "items"):
@@ -235,7 +235,7 @@ def scenes_from_stac(
         try:
             item = Item.from_dict(x, root=top) if searches else x.resolve_stac_object(top).target
             day = f"{item.common_metadata.start_datetime or item.datetime:%Y-%m-%d}"
-            there = not bbox or item.geometry and places.intersects(shape(item.geometry))
+            there = bbox is None or item.geometry and places.intersects(shape(item.geometry))
             # Of a period, its end counts, too; "~" sorts after "-".
             when = first <= str(item.common_metadata.end_datetime or day) and day <= f"{last or 9}~"
             if not (there and when and collection in (None, item.collection_id)):

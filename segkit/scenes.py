@@ -87,8 +87,7 @@ def predict(
         _write(strips, scene, layers, model)
     far = np.median(domain.distances(card.spread, looks)) if card.spread and looks else 0
     if far > 1 and scaling is None:
-        name = Path(str(source).partition("?")[0]).name
-        text = f"{name} looks unlike what the model learned from: distance {far:.1f}"
+        text = f"{_name(scene)} looks unlike what the model learned from: distance {far:.1f}"
         warnings.warn(f"{text} (1 is rare). Expect a worse map; see notebook 09", stacklevel=2)
     return target
 
@@ -98,6 +97,11 @@ def noted(*given, **how) -> list[str]:
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
         predict(*given, **how)
     return list(dict.fromkeys(str(one.message) for one in told if one.category is UserWarning))
+
+
+def _name(scene) -> str:
+    """Return what an opened scene is called; some of its rows have no name of their own."""
+    return Path(scene.name.partition("?")[0]).name
 
 
 def _checked(scene, card: Card, bands, scaling, window: int) -> tuple[int, ...]:
@@ -129,7 +133,7 @@ def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
     known = [(a, b) for a, b in zip(here, wanted, strict=True) if not a.startswith("band ")]
     if any(a != b and a in wanted for a, b in known):
         order = ", ".join(str(names.index(n) + 1) if n in names else "…" for n in wanted)
-        text = f"{Path(scene.name).name}: its bands are {here}, but the model takes {wanted}"
+        text = f"{_name(scene)}: its bands are {here}, but the model takes {wanted}"
         if any(scene.descriptions):
             how = f"Choose with bands=({order}), or correct the names in the file."
             raise ValueError(f"{text}. {how}")
@@ -138,7 +142,7 @@ def _compare(scene, card: Card, bands: tuple[int, ...]) -> None:
     size, gsd = rasters.pixel_size(scene), card.gsd
     if size and gsd and max(size / gsd, gsd / size) > GSD_FACTOR:
         text = f"pixels of {size:.4g} m, but the model learned from {gsd:.4g} m: resample the scene"
-        warnings.warn(f"{Path(scene.name).name} has {text}, or expect a worse map", stacklevel=4)
+        warnings.warn(f"{_name(scene)} has {text}, or expect a worse map", stacklevel=4)
 
 
 def _strips(model, scene, card, bands, window, overlap, batch_size, tta, looks) -> Iterator:

@@ -188,10 +188,10 @@ class Keeper(keras.callbacks.EarlyStopping):
             self.write()
 
     def write(self) -> None:
-        """Write the last epoch's end, if it is not on disk yet."""
+        """Write the last epoch's end, if there is one."""
         if self.state:
-            (state, arrays), self.state = self.state, None
-            state["stopped"] = bool(self.model.stop_training)  # by a callback after this one, too
+            state, arrays = self.state  # stopped: by a callback after this one, too
+            state["stopped"] = self.model.stop_training and state["steps"] == self.clock.steps
             with whole(self.path) as part:
                 np.savez(part, *arrays, state=json.dumps(state, default=float))
         self.since = time.monotonic()

@@ -63,6 +63,17 @@ def test_classes_of_many_pixels_are_counted_rightly():
     assert float(losses.dice(truth, answer)) == pytest.approx(0, abs=1e-4)
 
 
+@pytest.mark.parametrize("loss", ALL[:2])
+def test_a_picture_may_have_any_shape(loss):
+    rng = np.random.default_rng(2)
+    truth, answer = rng.integers(0, 3, 24), rng.dirichlet(np.ones(3), 24).astype(np.float32)
+    found = [
+        float(loss(truth.reshape(shape), answer.reshape(*shape, 3)))
+        for shape in ((24,), (2, 12), (1, 4, 6), (2, 2, 2, 3))
+    ]
+    assert found == pytest.approx([found[0]] * 4, abs=1e-6)
+
+
 def test_blend_adds_up():
     blended = losses.blend(losses.dice, losses.focal_tversky, weights=(0.6, 0.4))
     parts = [float(loss(TRUTH, ANSWER)) for loss in (losses.dice, losses.focal_tversky)]
@@ -74,6 +85,7 @@ def test_blend_adds_up():
 def test_balanced_weights_by_hand():
     assert losses.balanced_weights([3, 1], power=0) == [1, 1]
     assert losses.balanced_weights([3, 1], power=1) == pytest.approx([2 / 3, 2])
+    assert losses.balanced_weights([0.9, 0.1]) == pytest.approx(losses.balanced_weights([9, 1]))
     small = np.array([2**31 - 1, 2**31 - 1], np.int32)
     assert losses.balanced_weights(small) == pytest.approx([1, 1])
     weights = losses.balanced_weights([980, 20, 0])

@@ -439,11 +439,6 @@ def test_a_provider_in_trouble_costs_seconds(server, kind, monkeypatch, tmp_path
     assert not (tmp_path / "scene.tif").exists()
 
 
-def test_tiles_that_do_not_fit_together_are_no_map():
-    with pytest.raises(basemaps.BasemapNotFound, match="no map.*name a raster"):
-        basemaps.within(5, lambda: np.zeros((2, 2)) + np.zeros((3, 3)))
-
-
 def test_a_fetched_scene_lies_where_it_was_asked_for(server, tmp_path):
     path = imagery.scene_from_basemap(NEAR_DUBAI, tmp_path / "scene.tif", server, zoom=16)
     with rasterio.open(path) as scene:

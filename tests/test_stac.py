@@ -119,7 +119,7 @@ def test_only_what_is_asked_for_is_listed(catalog, tmp_path):
 
 def test_a_box_may_cross_180_degrees(tmp_path):
     names = [item(tmp_path, f"at {x}", "2026-05-01", middle=x) for x in (55, 178, -172)]
-    table = listed(catalog_of(tmp_path, names), tmp_path, bbox=(177, 20, -171, 30))
+    table = listed(catalog_of(tmp_path, names), tmp_path, bbox=np.array([177, 20, -171, 30]))
     assert {*table.index} == {"at 178", "at -172"}
 
 

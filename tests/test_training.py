@@ -208,7 +208,32 @@ def test_whoever_asks_for_an_end_gets_it(at, steps, data, tmp_path):
     assert found["steps"].tolist() == steps
 
 
-def test_an_end_by_a_callback_of_ones_own_is_remembered(data, tmp_path, monkeypatch):
+class Break(keras.callbacks.Callback):
+    """Break off in the second validation."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = 0
+
+    def on_test_begin(self, logs=None):
+        self.begun += 1
+        if self.begun == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_run_broken_off_in_its_last_validation_is_not_finished(data, tmp_path):
+    ticks = iter(range(10_000))
+    plan = {"minutes": 3 / 60, "steps": 2, "clock": lambda: next(ticks)}
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(net(), *data, DUBAI, tmp_path / "m.keras", callbacks=[Break()], **plan)
+    whole = training.fit(net(), *data, DUBAI, tmp_path / "whole.keras", **plan)
+    found = training.fit(net(), *data, DUBAI, tmp_path / "m.keras", resume=True, **plan)
+    assert len(whole) == 2 and len(found) >= 2
+
+
+@pytest.mark.parametrize("every", [0, 60])
+def test_an_end_by_a_callback_of_ones_own_is_remembered(every, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "BACK_UP_EVERY_S", every)
     early = keras.callbacks.EarlyStopping("val_loss", min_delta=99, patience=1)
     plan = {"epochs": 6, "steps": 1, "callbacks": [early]}
     with monkeypatch.context() as full:
