@@ -439,7 +439,7 @@ def test_what_of_an_encoder_learns_is_a_row_beside_the_arms():
     assert plain(scoreboard.encoder(found)).splitlines()[2:] == [
         "| frozen | 2 | 900 | 0.305 | 0.300–0.310 |",
         "| the half near the decoder | 2 | 900 | 0.405 | 0.400–0.410 |",
-        "| whole, norms still, 0.1 of the steps | 2 | 900 | 0.505 | 0.500–0.510 |",
+        "| whole, norms still, 0.1 of the rate | 2 | 900 | 0.505 | 0.500–0.510 |",
         "| whole, norms still | 2 | 900 | 0.605 | 0.600–0.610 |",
         "| whole | 2 | 900 | 0.705 | 0.700–0.710 |",
     ]
