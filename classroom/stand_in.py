@@ -44,9 +44,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COLAB_HAS = (
     "attrs", "certifi", "click", "filelock", "folium", "geopandas", "geopy", "h5py", "ipykernel",
     "ipython", "ipywidgets", "joblib", "jupyter-client", "keras", "matplotlib", "nbclient",
-    "nbformat", "numpy", "packaging", "pandas", "pillow", "pip", "pooch", "pyparsing", "pyproj",
-    "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely", "tensorflow",
-    "tqdm",
+    "nbformat", "numpy", "packaging", "pandas", "pillow", "pip", "pooch", "psutil", "pyparsing",
+    "pyproj", "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely",
+    "tensorflow", "tqdm",
 )  # fmt: skip
 #: A host of notebooks: where one is opened, where the course lies, what tells the host apart.
 Host = namedtuple("Host", "name opened course variables")
