@@ -434,7 +434,9 @@ def test_what_is_no_model_is_refused(tmp_path):
         training.load(path)
     training.save(models.unet(3, 4, 1), path, DUBAI)
     half, whole = path.stat().st_size // 2, path.read_bytes()
-    path.write_bytes(whole[: half - 40] + bytes(80) + whole[half + 40 :])
+    path.write_bytes(
+        whole[:half] + bytes(255 - x for x in whole[half : half + 80]) + whole[half + 80 :]
+    )
     with pytest.raises(ValueError, match="no whole model"):
         training.load(path)
     models.unet(3, 4, 1).save(path)
