@@ -97,6 +97,7 @@ def polygons(map_tif, out, simplify, overwrite) -> None:
     with segkit.files.whole(_free(out, overwrite)) as part:
         one = segkit.maps.polygons(map_tif, simplify)
         # GeoJSON holds degrees, and ends at 180; to 12 digits, that small pixels keep their shape.
+        # Outlines without a CRS would pass for degrees: `to_crs` refuses them.
         how = {"RFC7946": "YES", "COORDINATE_PRECISION": 12} if out.suffix == ".geojson" else {}
         (one.to_crs(one.crs or 4326) if how else one).to_file(part, layer="land_cover", **how)
     click.echo(out)

@@ -207,8 +207,8 @@ def shrunk(raster, bands, longest, window=None, resampling=Resampling.nearest, c
     size = [max(1, round(length * shrink)) for length in (area.height, area.width)]
     how = {"window": window, "resampling": resampling}
     pixels = raster.read(bands, out_shape=(len(bands), *size), **how)
-    known = raster.dataset_mask(out_shape=tuple(size), **how) if clear else np.ones(1)
-    return pixels if known.all() else np.concatenate([pixels, known[None]])
+    known = clear and raster.dataset_mask(out_shape=tuple(size), **how)
+    return np.concatenate([pixels, known[None]]) if clear and not known.all() else pixels
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

@@ -188,9 +188,13 @@ class Keeper(keras.callbacks.EarlyStopping):
             self.write()
 
     def write(self) -> None:
-        """Write the last epoch's end, if there is one."""
+        """Write the last epoch's end, if there is one.
+
+        Whether it stopped there is asked only now, as callbacks after this one may stop it, too;
+        a stop that comes in a later epoch's batches does not count.
+        """
         if self.state:
-            state, arrays = self.state  # stopped: by a callback after this one, too
+            state, arrays = self.state
             state["stopped"] = self.model.stop_training and state["steps"] == self.clock.steps
             with whole(self.path) as part:
                 np.savez(part, *arrays, state=json.dumps(state, default=float))

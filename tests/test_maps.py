@@ -62,11 +62,9 @@ def test_large_pixels_have_the_size_of_their_own_latitude(crs, tmp_path):
 
 
 def test_tall_pixels_have_the_size_of_their_own_latitude(tmp_path):
-    indices, place = (
-        np.repeat([[0], [1]], 20, axis=0).repeat(9, axis=1),
-        (10, 0, 1e6, 0, -3000, 8e6),
-    )
-    path = write_map(tmp_path / "m.tif", indices.astype(np.uint8), "EPSG:3857", Affine(*place))
+    indices = np.repeat(np.uint8([[0], [1]]), 20, axis=0).repeat(9, axis=1)
+    place = Affine(10, 0, 1e6, 0, -3000, 8e6)
+    path = write_map(tmp_path / "m.tif", indices, "EPSG:3857", place)
     pixels, outlines = (maps.areas(x).set_index("class") for x in (path, maps.polygons(path)))
     assert pixels["hectares"].to_dict() == pytest.approx(outlines["hectares"].to_dict(), rel=1e-4)
 
