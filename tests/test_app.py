@@ -4,6 +4,7 @@ import base64
 import io
 import os
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -134,7 +135,9 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
 
 def test_what_is_refused_pushes_no_result_out(folder, tmp_path):
     (tmp_path / "cut.png").write_bytes(b"no picture")
-    assert "No map" in mapped(tmp_path / "cut.png")[1] and not list(folder.iterdir())
+    assert "No map" in mapped(tmp_path / "cut.png")[1]
+    desk.THREAD.apply(int)  # what was to be cleared is
+    assert not list(folder.iterdir())
 
 
 def test_results_are_few_and_their_absence_is_said(folder):
@@ -151,6 +154,20 @@ def test_a_left_page_stops_the_work(tmp_path):
         pass
     work.close()
     desk.THREAD.apply_async(int).get(timeout=60)  # the whole map would take minutes
+    assert not list(desk.FOLDER.glob("result-*"))
+
+
+def test_who_stops_does_not_wait_for_the_window_under_way(tmp_path, monkeypatch):
+    """Gradio takes no other click of a page until its generator has closed."""
+    begun, goes_on = Event(), Event()
+    monkeypatch.setattr(desk.models, "predict", lambda *_: begun.set() or goes_on.wait(60))
+    work = desk.run(str(write(tmp_path / "scene.tif", noise((600, 600)))), ["city-lite0"])
+    while not begun.is_set():
+        next(work)
+    work.close()
+    assert list(desk.FOLDER.glob("result-*"))  # the window still goes on
+    goes_on.set()
+    desk.THREAD.apply(int)
     assert not list(desk.FOLDER.glob("result-*"))
 
 

@@ -100,12 +100,10 @@ def run(upload: str, names: list[str]):
     results = []
     for name in names:
         yield [], f"{name}: opening the picture and the model …"
-        path = known()[name]
-        model = Watched(THREAD.apply(loaded, (path, path.stat().st_mtime_ns)))
-        folder = _new_folder()
+        file = ((path := known()[name]), path.stat().st_mtime_ns)
+        model, folder = Watched(THREAD.apply(loaded, file)), _new_folder()
         try:
-            scene = take(upload, folder)
-            with rasters.opened(scene) as raster:
+            with rasters.opened(scene := take(upload, folder)) as raster:
                 total = np.prod([len(patches.starts(x, WINDOW, OVERLAP)) for x in raster.shape])
             given = (model, scene, folder / "map.tif", WINDOW, OVERLAP)
             job = THREAD.apply_async(scenes.noted, given, {"confidence": True})
@@ -114,8 +112,7 @@ def run(upload: str, names: list[str]):
                 job.wait(0.2)
         finally:
             model.stopped = True
-            if not THREAD.apply((folder / "map.tif").exists):  # asked after the map has stopped
-                shutil.rmtree(folder, ignore_errors=True)
+            THREAD.apply_async(_clear, (folder,))  # once the map has stopped: nobody waits for it
         notes = [x.replace(scene.name, "This picture") for x in job.get() if scene.name in x]
         results.append((name, folder, notes))
     yield results, ""
@@ -127,6 +124,12 @@ def _new_folder() -> Path:
     for old in sorted(FOLDER.glob("result-*"), key=lambda x: x.stat().st_mtime)[: 1 - MOST_RESULTS]:
         shutil.rmtree(old, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix="result-", dir=FOLDER))
+
+
+def _clear(folder: Path) -> None:
+    """Remove the folder of a map that was stopped or refused."""
+    if not (folder / "map.tif").exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def clean(folder: Path, sure=0.0, majority=1, smallest=0, opened=0) -> Path:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import rasterio
 from PIL import Image
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -71,9 +72,11 @@ class Page:
         self.wait(lambda: self.button("Map it"))
 
     def wait(self, job):
-        return WebDriverWait(self.browser, WAIT_S, ignored_exceptions=[Exception]).until(
-            lambda _: job()
-        )
+        waiting = WebDriverWait(self.browser, WAIT_S, ignored_exceptions=[Exception])
+        try:
+            return waiting.until(lambda _: job())
+        except TimeoutException as error:
+            raise TimeoutError(f"the page says: {self.said()}") from error
 
     def button(self, name):
         found = self.browser.find_elements(By.TAG_NAME, "button")
@@ -91,7 +94,8 @@ class Page:
             clear.click()
         entry = self.wait(lambda: self.browser.find_element(By.CSS_SELECTOR, "input[type=file]"))
         entry.send_keys(str(path))
-        self.wait(lambda: self.browser.find_elements(By.CLASS_NAME, "download-link"))
+        link = f'.download-link[download$="{path.name[-9:]}"]'  # not of the file before
+        self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, link))
 
     def panels(self):
         return self.browser.find_elements(By.CSS_SELECTOR, "#view section")
