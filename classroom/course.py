@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import sys
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 import rasterio
+from IPython import get_ipython
 from rasterio.windows import Window
 
 import cityscape
@@ -51,7 +53,8 @@ class Profile:
 
     Attributes:
         name: "quick" (two CPU cores, minutes), "gpu" (one GPU, minutes), "full" (a GPU, as long as
-            papers train), or "smoke": every line runs, and nothing is learned, for tests.
+            papers train), or "smoke": every line runs, nothing is learned, and TensorFlow builds
+            no graphs, for tests.
         width: filters of the U-Net's first block.
         crop: pixels of a training crop, both ways.
         batch_size: crops in a batch.
@@ -81,7 +84,7 @@ class Profile:
     scene: int = 2048
 
 
-SMOKE = Profile("smoke", 8, 64, 4, 20, 1, 3, 1, 1, 64, 0.05, scene=1024)
+SMOKE = Profile("smoke", 8, 64, 4, 8, 1, 3, 1, 1, 64, 0.05, scene=1024)
 QUICK = Profile("quick", 16, 128, 8, 60, 8, 6, 3, 20, 256, 1)
 GPU = Profile("gpu", 32, 256, 16, 100, 20, 30, 15, 100, 256, 5)
 FULL = Profile("full", 64, 256, 16, 200, 20, 60, 50, 100, 256, 10, "b4")
@@ -95,7 +98,19 @@ def profile() -> Profile:
     known = {one.name: one for one in (SMOKE, QUICK, GPU, FULL)}
     if stated not in known:
         raise ValueError(f"SEGKIT_PROFILE={stated!r}: choose {', '.join(known)}")
+    if stated == "smoke" and get_ipython() and "tensorflow" in sys.modules:
+        _build_no_graphs()
     return known[stated]
+
+
+def _build_no_graphs() -> None:
+    """Let a notebook's TensorFlow compute at once: a graph takes longer than some steps of it."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    # Both are no news: data are read by programs all the same, and a list of one image is an image.
+    for told in ("Even though the .tf.config", "The structure of .inputs. doesn't match"):
+        warnings.filterwarnings("ignore", told)
 
 
 def _gpu() -> bool:

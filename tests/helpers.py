@@ -53,6 +53,9 @@ def python(code: str, *arguments, **variables) -> subprocess.Popen:
     return subprocess.Popen(command, env=own, cwd=REPOSITORY, text=True, **options)
 
 
+#: For JAX: programs are compiled in less time; the answers are the same.
+HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
 #: A web server of a folder that answers as buckets do: also to those who ask for some bytes alone.
 SERVER = """
 import sys

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import rasterio
 import tensorflow as tf
-from helpers import ByColor, dubai_tree, python, scene_of, write
+from helpers import HASTY, ByColor, dubai_tree, python, scene_of, write
 
 from benchmarks import (
     bench,
@@ -719,7 +719,8 @@ gpu.main()
 def test_a_gpu_is_measured_by_jax_alone(patches_h5, tmp_path):
     pytest.importorskip("jax")
     table = tmp_path / "gpu.csv"
-    done = python(ON_JAX, patches_h5, "--table", table, KERAS_BACKEND="jax")
+    own = {"KERAS_BACKEND": "jax", "XLA_FLAGS": HASTY}
+    done = python(ON_JAX, patches_h5, "--table", table, **own)
     said = done.communicate()[0]
     found = pd.read_csv(table) if table.exists() else pytest.fail(said)
     assert list(found["precision"]) == ["mixed_bfloat16"]

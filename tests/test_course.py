@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import tensorflow as tf
 from rasterio.transform import from_origin
 
 import cityscape
@@ -79,6 +81,21 @@ def test_the_profile_can_be_stated(monkeypatch):
     monkeypatch.setenv("SEGKIT_PROFILE", "fast")
     with pytest.raises(ValueError, match="choose smoke, quick, gpu, full"):
         course.profile()
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "at_once"),
+    [("smoke", object(), True), ("smoke", None, False), ("quick", object(), False)],
+)
+def test_only_notebooks_in_smoke_build_no_graphs(monkeypatch, name, kernel, at_once):
+    monkeypatch.setenv("SEGKIT_PROFILE", name)
+    monkeypatch.setattr(course, "get_ipython", lambda: kernel)
+    with warnings.catch_warnings():
+        try:
+            course.profile()
+            assert tf.config.functions_run_eagerly() == at_once
+        finally:
+            tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize(("gpu", "name"), [(True, "gpu"), (False, "quick")])

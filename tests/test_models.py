@@ -14,6 +14,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from helpers import HASTY
 
 from classroom import measures
 from segkit import losses, metrics, models, weights
@@ -489,9 +490,7 @@ model.compile("sgd", losses.dice, metrics=[metrics.MeanIoU(6, 5)])
 history = model.fit(given["image"], given["truth"], verbose=0).history
 assert 0 <= history["miou"][0] <= 1 and model.options["width"] == 2
 """
-    hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    # Compiled in less time; the answers are the same.
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": HASTY}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     for kind, model in kept.items():
