@@ -39,19 +39,22 @@ lint: .venv/ready
 ##               with trainings as learners run them: make test PROFILE=quick;
 ##               one half of it: make test ONLY=tests, make test ONLY=notebooks
 PROFILE ?= smoke
+# What one lane does after the notebooks, so that both end together.
+LATER := tests/browser tests/test_book.py
 test: lint
 	@began=$$(date +%s); work=$$(mktemp -d); trap 'exit 130' INT TERM; \
 	 trap 'kill $$other 2> /dev/null; rm -rf "$$work"' EXIT; \
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP SEGKIT_DISTRICTS; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
-	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest --durations=25 tests; }; \
+	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest --durations=25 "$$@"; }; \
 	 run() { SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
 	 --nbval-cell-timeout=900 --durations=25 -p no:cacheprovider "$$@"; }; \
 	 run_notebooks() { run notebooks/*.ipynb notebooks/solutions/*.ipynb; }; \
-	 case "$(ONLY)" in tests|notebooks) run_$(ONLY); exit;; ?*) echo "ONLY=$(ONLY)?"; exit 2;; esac; \
+	 case "$(ONLY)" in tests) run_tests tests; exit;; notebooks) run_notebooks; exit;; ?*) echo "ONLY=$(ONLY)?"; exit 2;; esac; \
 	 export TF_NUM_INTRAOP_THREADS=$$((($$(getconf _NPROCESSORS_ONLN) + 1) / 2)); \
-	 { run_tests; tests=$$?; run notebooks/solutions/0[0-2]*.ipynb; echo $$((tests + $$?)) > "$$work/other"; \
+	 { run_tests tests $(LATER:%=--ignore=%); tests=$$?; run notebooks/solutions/0[0-2]*.ipynb; echo $$((tests + $$?)) > "$$work/other"; \
 	 } > "$$work/log" 2>&1 & other=$$!; \
-	 run notebooks/*.ipynb notebooks/solutions/0[3-9]*.ipynb notebooks/solutions/1*.ipynb; notebooks=$$?; wait; cat "$$work/log"; unset TF_NUM_INTRAOP_THREADS; \
+	 run notebooks/*.ipynb notebooks/solutions/0[3-9]*.ipynb notebooks/solutions/1*.ipynb; notebooks=$$?; \
+	 run_tests $(LATER); notebooks=$$((notebooks + $$?)); wait; cat "$$work/log"; unset TF_NUM_INTRAOP_THREADS; \
 	 echo "make test took $$(($$(date +%s) - began)) s; $$($(BIN)/python -m benchmarks.speed 2> /dev/null)"; \
 	 exit $$((notebooks + $$(cat "$$work/other")))
 

@@ -112,6 +112,8 @@ def test_the_archive_carries_course_packages_and_weights(wheel, tmp_path, monkey
     assert "without the weights of b4" in capsys.readouterr().out
     assert "wheels/little-1.0-py3-none-any.whl" in found
     assert not {path.split("/")[0] for path in found} & {".git", ".venv", "work"}
+    for name in ("PYTHON", "MAKEFLAGS"):  # `make test PYTHON=…` tells both to what it starts
+        monkeypatch.delenv(name, raising=False)
     dry = subprocess.run(["make", "-n", "course"], cwd=folder, capture_output=True, text=True)
     assert "--no-deps --no-index --find-links wheels -r requirements.txt" in dry.stdout, dry.stderr
     assert f"python{sys.version_info.major}.{sys.version_info.minor} -m venv --clear" in dry.stdout
