@@ -43,7 +43,7 @@ PROFILE ?= smoke
 LATER := tests/browser tests/test_book.py
 test: lint
 	@began=$$(date +%s); work=$$(mktemp -d); trap 'exit 130' INT TERM; \
-	 trap 'kill $$other 2> /dev/null; rm -rf "$$work"' EXIT; \
+	 trap '{ pkill -P $$other; kill $$other; } 2> /dev/null; rm -rf "$$work"' EXIT; \
 	 unset SEGKIT_SCENE SEGKIT_BASEMAP SEGKIT_DISTRICTS; export SEGKIT_DATASET=sample SEGKIT_PROGRESS=0; \
 	 run_tests() { SEGKIT_WORK="$$work/lab" $(BIN)/python -m pytest --durations=25 "$$@"; }; \
 	 run() { SEGKIT_WORK="$$work" SEGKIT_PROFILE=$(PROFILE) $(BIN)/python -m pytest --nbval-lax \
@@ -137,7 +137,8 @@ pin:
 	@$(PIP) --no-build-isolation -e .
 	@echo "$(CURDIR)" > $@
 
-## make clean    remove what the course made, and .venv; work/mycity and work/challenge stay
+## make clean    remove what the course made, and .venv; work/mycity, work/challenge and
+##               work/replaced (answers that `make exercises` took out) stay
 clean:
 	rm -rf .venv
-	test ! -d work || find work -mindepth 1 -maxdepth 1 ! -name mycity ! -name challenge -exec rm -rf {} +
+	test ! -d work || find work -mindepth 1 -maxdepth 1 ! -name mycity ! -name challenge ! -name replaced -exec rm -rf {} +

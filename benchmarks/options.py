@@ -108,12 +108,16 @@ def read(words: list[str] | None = None, description: str = "") -> argparse.Name
     others += ("encoder_rate", "learning", "still_norms")
     if found.model not in PRETRAINED and _changed(reader, found, others):
         reader.error(f"{', '.join(others)} are for --model {' or '.join(PRETRAINED)}")
+    if not 0 <= found.frozen < 1 or (found.fine_rate and not found.frozen):
+        reader.error("--frozen is a share of the minutes below 1; --fine-rate is for what follows")
+    if found.model not in ("unet", "attention_unet") and _changed(reader, found, ("width",)):
+        reader.error("--width is for --model unet or attention_unet")
     if found.share != 1 and found.split == "patch":
         reader.error("--share draws whole images: not with --split patch")
     if found.split == "patch" and _changed(reader, found, ("candidates", "scales")):
         reader.error("candidates, scales draw from whole tiles: not with --split patch")
     own = ("crop", "batch_size", "learning_rate", "dice", "average", "candidates", "six")
-    own += ("tint", "smoothing")
+    own += ("tint", "smoothing", "share", "scales")
     if found.model == "reference" and (changed := _changed(reader, found, own)):
         reader.error(f"the reference recipe is fixed: without {', '.join(changed)}")
     return found

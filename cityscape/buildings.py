@@ -63,7 +63,7 @@ def houses(lots: Lots, canvas: Canvas, style: Quarter, key: int, sun: tuple, bui
     warmth = lots.lot.of(_ROOF_WARMTH * (2 * uniform(chance[2], 3) - 1))
     tone = tone * _relief(lots, chance[3], du, dv, half_u, half_v, style, sun)
     canvas.paint(inside, roof, tone, height, warmth)
-    _on_the_roof(lots, canvas, inside, edge, height, chance[3], du, dv, key)
+    _on_the_roof(lots, canvas, inside, edge, chance[3], du, dv, key)
 
 
 def _between(limits: tuple[float, float], chance: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def _relief(lots, chance, du, dv, half_u, half_v, style: Quarter, sun) -> np.nda
     return np.where(hipped, 1 + _HIP_SLOPE * slope, 1).astype(np.float32)
 
 
-def _on_the_roof(lots, canvas, inside, edge, height, chance, du, dv, key) -> None:
+def _on_the_roof(lots, canvas, inside, edge, chance, du, dv, key) -> None:
     """Add parapets, stairwells and machinery."""
     rim = inside & (edge > -_PARAPET)
     canvas.shadow(rim, _RIM_TONE)

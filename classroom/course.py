@@ -311,7 +311,7 @@ def _stale_model(path: Path, fingerprint: str) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             whole = archive.testzip() is None
-    except (zipfile.BadZipFile, zlib.error):
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # by where it is damaged
         whole = False
     if not whole:
         return "is broken"

@@ -42,11 +42,12 @@ ROOT = Path(__file__).resolve().parent.parent
 #: After the lists that Colab publishes (googlecolab/backend-info on GitHub). jupyterlab is not
 #: among them: on Colab, Colab shows the notebooks.
 COLAB_HAS = (
-    "attrs", "certifi", "click", "filelock", "folium", "geopandas", "geopy", "h5py", "ipykernel",
-    "ipython", "ipywidgets", "joblib", "jupyter-client", "keras", "matplotlib", "nbclient",
-    "nbformat", "numpy", "packaging", "pandas", "pillow", "pip", "pooch", "psutil", "pyparsing",
-    "pyproj", "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely",
-    "tensorflow", "tqdm",
+    "attrs", "bokeh", "certifi", "click", "dask", "distributed", "filelock", "folium", "fsspec",
+    "geopandas", "geopy", "gradio", "gradio-client", "h5py", "ipykernel", "ipython", "ipywidgets",
+    "jinja2", "joblib", "jupyter-client", "keras", "matplotlib", "nbclient", "nbformat", "numpy",
+    "packaging", "pandas", "pillow", "pip", "pooch", "psutil", "pyparsing", "pyproj",
+    "python-dateutil", "requests", "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely",
+    "tensorboard", "tensorflow", "tqdm", "wandb",
 )  # fmt: skip
 #: A host of notebooks: where one is opened, where the course lies, what tells the host apart.
 Host = namedtuple("Host", "name opened course variables")

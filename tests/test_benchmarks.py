@@ -293,6 +293,10 @@ def test_the_reference_loss_is_that_of_segmentation_models():
         "--model reference --crop 64",
         "--weights imagenet",
         "--split patch --share 0.1",
+        "--model reference --share 0.2",
+        "--model efficientnet_unet --width 64",
+        "--model efficientnet_unet --frozen 1",
+        "--model efficientnet_unet --fine-rate 1e-4",
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(words, capsys):

@@ -23,15 +23,19 @@ from segkit import datasets
 OWN_GIT = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
+#: What pystac needs for items of kinds that the course has none of.
+UNUSED = "pystac-ext-"
+
 
 def reached() -> dict[str, SpecifierSet]:
     """Return what the course needs on this Python and Colab does not have, and which versions."""
-    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["course"]]
+    extras = [PROJECT["optional-dependencies"][one] for one in ("course", "app", "scale")]
+    lines = sum(extras, PROJECT["dependencies"])
     found, waiting = {}, [Requirement(line) for line in lines]
     while waiting:
         one = waiting.pop()
         name = canonicalize_name(one.name)
-        if name not in {*COLAB_HAS, "jupyterlab"}:
+        if name not in {*COLAB_HAS, "jupyterlab"} and not name.startswith(UNUSED):
             waiting += needs(name) if name not in found else []
             found[name] = found.get(name, SpecifierSet()) & one.specifier
     return found

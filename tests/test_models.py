@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -20,7 +21,7 @@ from classroom import measures
 from segkit import losses, metrics, models, weights
 from segkit.classes import DUBAI
 from segkit.models import lite as lite_network
-from segkit.models.files import load, save
+from segkit.models.files import RECORD, load, read_record, save
 
 KINDS = ("unet", "attention_unet", "deeplabv3plus", "efficientnet_unet")
 PRETRAINED = ("deeplabv3plus", "efficientnet_unet")
@@ -498,6 +499,19 @@ assert 0 <= history["miou"][0] <= 1 and model.options["width"] == 2
         np.testing.assert_allclose(answer, model(image), atol=1e-4, err_msg=kind)
     said = answers_of_the_rest(np.load(tmp_path / "unet.npy"), truth)
     np.testing.assert_allclose(np.load(tmp_path / "rest.npy"), said, atol=1e-5)
+
+
+@pytest.mark.parametrize("place", [4, 6, 26])  # version needed, encrypted or not, length of name
+def test_a_model_that_is_damaged_in_its_head_is_no_whole_model(tmp_path, place):
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr(RECORD, "{}")
+    assert read_record(tmp_path / "m.keras") == {}
+    spoilt = bytearray((tmp_path / "m.keras").read_bytes())
+    spoilt[place] ^= 0xFF
+    spoilt[spoilt.index(b"PK\1\2") + place + 2] ^= 0xFF  # the same in the table at the end
+    (tmp_path / "m.keras").write_bytes(spoilt)
+    with pytest.raises(ValueError, match="no whole model|no record"):
+        read_record(tmp_path / "m.keras")
 
 
 def squares(size):

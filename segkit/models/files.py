@@ -107,7 +107,7 @@ def read_record(path: str | Path) -> dict:
             if archive.testzip():
                 raise zipfile.BadZipFile
             return json.loads(archive.read(RECORD))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
         raise ValueError(f"{shown(path)} is no whole model: train or copy it again") from error
     except KeyError as error:
         raise ValueError(f"{shown(path)} has no record: write it with segkit") from error
