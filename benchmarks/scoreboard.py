@@ -61,9 +61,9 @@ ARMS = {
 #: What the first page calls those that it shows; it has room for eight rows.
 SHORT = {
     "unet, width 16, random weights": "U-Net, from scratch",
+    "efficientnet_unet, lite0, random weights": "U-Net on Lite0, from scratch",
     "efficientnet_unet, lite0, ImageNet weights, norms still": "U-Net on Lite0, pretrained",
     "efficientnet_unet, lite2, ImageNet weights, norms still": "U-Net on Lite2, pretrained",
-    "efficientnet_unet, lite2, ImageNet weights": "the same; scales, norms, bfloat16",
 }
 #: Where, and how, a network that meets the second city has learned.
 LEARNED = {

@@ -29,7 +29,7 @@ UNUSED = "pystac-ext-"
 
 def reached() -> dict[str, SpecifierSet]:
     """Return what the course needs on this Python and Colab does not have, and which versions."""
-    extras = [PROJECT["optional-dependencies"][one] for one in ("course", "app", "scale")]
+    extras = [PROJECT["optional-dependencies"][one] for one in ("course", "scale")]
     lines = sum(extras, PROJECT["dependencies"])
     found, waiting = {}, [Requirement(line) for line in lines]
     while waiting:

@@ -100,7 +100,7 @@ def run(upload: str, names: list[str]):
     results = []
     for name in names:
         yield [], f"{name}: opening the picture and the model …"
-        file = ((path := known()[name]), path.stat().st_mtime_ns)
+        file = (path := known()[name]), path.stat().st_mtime_ns
         model, folder = Watched(THREAD.apply(loaded, file)), _new_folder()
         try:
             with rasters.opened(scene := take(upload, folder)) as raster:
