@@ -55,8 +55,27 @@ def install(requirements: Path = REQUIREMENTS) -> None:
     if not lacking:
         return
     print("installing what is missing here:", ", ".join(lacking))
+    _pip("--no-deps", *lacking.values())
+
+
+def renew(*packages: str) -> None:
+    """Install packages with all that they need, where the host has none, or older ones.
+
+    To be called before they are imported: then no restart is needed.
+
+    Args:
+        packages: lines of a requirements file.
+
+    Raises:
+        RuntimeError: see `install`.
+    """
+    print("a newer one is needed here:", ", ".join(packages))
+    _pip(*packages)
+
+
+def _pip(*words: str) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "--no-deps", *lacking.values()], capture_output=True, text=True)
+    done = subprocess.run([*pip, *words], capture_output=True, text=True)
     if done.returncode:
         told = " (on Kaggle: turn the Internet on, in Settings)" if KAGGLE in os.environ else ""
         raise RuntimeError(f"pip could not install them{told}:\n{done.stderr[-1000:]}")

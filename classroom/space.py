@@ -5,7 +5,8 @@
 
 import argparse
 import shutil
-from importlib.metadata import requires, version
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 from segkit.files import REPOSITORY
@@ -31,8 +32,8 @@ def write(folder: str | Path, models: list[str]) -> list[Path]:
     (folder / "models").mkdir(exist_ok=True)
     for model in found:
         shutil.copyfile(model, folder / "models" / model.name)
-    needs = [line.partition(";") for line in requires("segkit")]
-    needs = [name for name, _, extra in needs if not extra or '"app"' in extra]
+    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    needs = told["dependencies"] + told["optional-dependencies"]["app"]
     texts = {"app.py": START, "README.md": ABOUT.format(version("gradio"))}
     texts["requirements.txt"] = "\n".join(needs) + "\n"
     for name, text in texts.items():

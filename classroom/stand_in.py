@@ -1,6 +1,6 @@
 """A stand-in for Colab and for Kaggle: NumPy, TensorFlow and Keras are there, the course is not.
 
-    python -m classroom.stand_in                                       all main notebooks but 12
+    python -m classroom.stand_in                                       all main notebooks
     python -m classroom.stand_in notebooks/03_unet_from_scratch.ipynb  one, or some
     python -m classroom.stand_in --kaggle …                            as on Kaggle
     SEGKIT_PROFILE=smoke make colab                                    with trainings of seconds
@@ -49,8 +49,6 @@ COLAB_HAS = (
     "scikit-image", "scikit-learn", "scipy", "setuptools", "shapely", "tensorboard", "tensorflow",
     "tqdm", "wandb",
 )  # fmt: skip
-#: It needs Gradio 6, and Colab has 5 (its list of June 2026).
-ELSEWHERE = "12_app"
 #: A host of notebooks: where one is opened, where the course lies, what tells the host apart.
 Host = namedtuple("Host", "name opened course variables")
 COLAB = Host("Colab", "content", "content/drive/MyDrive/Colab Notebooks/pixels-to-maps", {})
@@ -190,7 +188,7 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--kaggle", action="store_const", const=KAGGLE, default=COLAB, dest="host")
     known, given = colab.main_ones(ROOT / "notebooks"), parser.parse_args()
-    for notebook in given.notebooks or [path for path in known if path.stem != ELSEWHERE]:
+    for notebook in given.notebooks or known:
         began = time.perf_counter()
         print(f"{notebook.stem} … ", end="", flush=True)
         with tempfile.TemporaryDirectory(prefix="host-") as folder:

@@ -76,6 +76,23 @@ def test_only_what_is_missing_is_installed(tmp_path, monkeypatch, capsys):
     assert len(commands) == 2
 
 
+def test_what_a_notebook_renews_comes_with_all_that_it_needs(monkeypatch):
+    cells = nbformat.read(ROOT / "notebooks" / "12_app.ipynb", 4).cells
+    (renewing,) = (cell.source for cell in cells if "renew" in cell.source)
+    commands = []
+
+    def pip(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(colab.subprocess, "run", pip)
+    exec(renewing, {"colab": colab})
+    assert "--no-deps" not in commands[0]
+    assert commands[0][-1] in PROJECT["optional-dependencies"]["app"]
+    exec(renewing, {})  # on a machine of one's own, nothing
+    assert len(commands) == 1
+
+
 ON_COLAB = """
 import os, sys, types
 sys.modules["google.colab"] = types.ModuleType("google.colab")
