@@ -165,8 +165,8 @@ def _patch(tile: h5py.Group, row: int, column: int, size: int, ignore_index: int
 
 def _filled(image: np.ndarray, size: int, **how) -> np.ndarray:
     """Pad below and to the right up to `size`."""
-    missing = [(0, max(0, size - length)) for length in image.shape[:2]]
-    return np.pad(image, [*missing, *[(0, 0)] * (image.ndim - 2)], **how)
+    missing = [(0, max(0, size - n)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
+    return np.pad(image, missing, **how) if np.any(missing) else image
 
 
 def index(patches_h5: str | Path) -> pd.DataFrame:

@@ -671,18 +671,34 @@ def test_a_stage_that_grows_in_proportion_has_the_slope_one(tmp_path, monkeypatc
 
 def test_a_crop_takes_a_part_alone_and_a_part_that_is_shared():
     """2 ms of one worker: 0.4 alone and 1.6 shared; two take 1.2 ms, eight 0.6."""
-    assert workers.expected(500, 1000 / 1.2, 8) == pytest.approx(1000 / 0.6)
+    assert workers.expected(1000 / 1.2, 2 * 500, 8) == pytest.approx(1000 / 0.6)
+    assert workers.expected(1000, 1000, 8) == 4000  # nobody waits
+    assert workers.expected(1001, 1000, 8) == 4000
+
+
+def test_programs_draw_crops_at_the_same_time(monkeypatch):
+    """Each waits until the other is ready: alone, a barrier of two would break."""
+    monkeypatch.setattr(workers, "rate", ready_with_the_other)
+    assert workers.apart(2) == (2.0, 1.0)
+
+
+def ready_with_the_other(_, ready):
+    ready(30)
+    return 1.0, 1.0
 
 
 def test_crops_are_counted_by_workers(tmp_path, monkeypatch):
     for name, value in {"TABLE": tmp_path / "w.csv", "SIZE": 64, "BATCHES": 2, "ROUNDS": 2}.items():
         monkeypatch.setattr(workers, name, value)
     monkeypatch.setattr(scoreboard, "WORKERS", workers.TABLE)
+    monkeypatch.setattr(workers, "apart", workers.rate)  # no programs of their own
     workers.main()
     found = pd.read_csv(workers.TABLE)
-    assert list(found["workers"]) == list(range(1, (os.cpu_count() or 1) + 1))
+    cores = range(1, (os.cpu_count() or 1) + 1)
+    wanted = [(1, n) for n in cores] + [(n, 1) for n in cores[1:]]
+    assert list(zip(found["programs"], found["workers of each"], strict=True)) == wanted
     assert (found["least"] <= found["crops a second"]).all() and (found["processor ms"] > 0).all()
-    assert "| 8, expected |" in plain(scoreboard.reading(pd.DataFrame()))
+    assert "| 1 | 8, expected |" in plain(scoreboard.reading(pd.DataFrame()))
 
 
 def test_what_ours_is_compared_with_gives_the_same(tmp_path):
